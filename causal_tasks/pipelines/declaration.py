@@ -1,0 +1,83 @@
+"""What a stage and a pipeline are; importing this costs no more than the standard library."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+ITEMS = "items"
+"""Name of the output, a JSON list of strings, over which another stage is mapped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a stage asks of the machine it runs on.
+
+    Attributes:
+        minutes: After which it is stopped.
+        gpu: Whether it profits from a GPU.
+    """
+
+    minutes: int = 30
+    gpu: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A pure function from files to files.
+
+    Attributes:
+        name: Unique in its pipeline.
+        run: ``module:function``, resolved when the stage runs.
+        code: Revision of the code; raise it when the same input gives another output.
+        reads: Fields of the experiment that decide the outputs.
+        needs: Stages whose outputs it reads; it is skipped where one of them was skipped.
+        wants: Stages whose outputs it reads where they ran.
+        over: Stage whose ``items`` output it is mapped over.
+        sources: Tables of the experiment that it reads.
+        survives_failures: Whether it runs when some, not all, items of a mapped stage that it reads have failed.
+        resources: What it asks of the machine.
+    """
+
+    name: str
+    run: str
+    code: int
+    reads: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    wants: tuple[str, ...] = ()
+    over: str | None = None
+    sources: tuple[Literal["assignments", "metrics", "features"], ...] = ()
+    survives_failures: bool = False
+    resources: Resources = Resources()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Every stage that it reads."""
+        return (*self.needs, *self.wants)
+
+    def function(self) -> Callable[[Any], Mapping[str, str]]:
+        """The function behind ``run``."""
+        module, _, name = self.run.partition(":")
+        resolved: Callable[[Any], Mapping[str, str]] = getattr(import_module(module), name)
+        return resolved
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Stages in an order in which each comes after all that it needs.
+
+    Attributes:
+        name: Of the pipeline, and of its DAG.
+        stages: The graph.
+        publishes: Outputs of the last stage that are copied to the root of the run folder, as name -> output.
+    """
+
+    name: str
+    stages: tuple[Stage, ...]
+    publishes: Mapping[str, str]
+
+    def __getitem__(self, name: str) -> Stage:
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        raise KeyError(f"pipeline {self.name} has no stage {name!r}; it has {', '.join(s.name for s in self.stages)}")

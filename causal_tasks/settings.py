@@ -1,0 +1,62 @@
+"""Where and how to run: storage, device, cluster, limits. Never what to analyse."""
+
+import os
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of the place a run happens in, read from ``CAUSAL_*`` environment variables.
+
+    Attributes:
+        lake: Root of all data, ``s3://bucket[/prefix]`` or ``file:///folder``.
+        s3_endpoint: Address of an S3-compatible store; None leaves it to the ``AWS_*`` variables.
+        s3_public_endpoint: The same store as browsers reach it, for links in messages.
+        s3_key: Access key id; None leaves it to the ``AWS_*`` variables.
+        s3_secret: Secret of ``s3_key``.
+        s3_region: Region name.
+        link_hours: How long a link to a report lives.
+        device: ``cuda`` trains and joins on a GPU and fails where there is none.
+        cluster: Address of a Dask scheduler; None runs in this process.
+        parallel_tasks: Tasks that share this machine's cores at the same time.
+        slices: User-hash slices into which the join is cut to bound memory.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="CAUSAL_", frozen=True)
+
+    lake: str = "s3://lake"
+    s3_endpoint: str | None = None
+    s3_public_endpoint: str | None = None
+    s3_key: str | None = None
+    s3_secret: SecretStr | None = None
+    s3_region: str = "us-east-1"
+    link_hours: int = Field(default=24, ge=1, le=168)
+    device: Literal["cpu", "cuda"] = "cpu"
+    cluster: str | None = None
+    parallel_tasks: int = Field(default=1, ge=1)
+    slices: int = Field(default=1, ge=1, le=1000)
+
+    @property
+    def threads(self) -> int:
+        """Threads that one task may use: this process's cores, shared among ``parallel_tasks``."""
+        return max(1, len(os.sched_getaffinity(0)) // self.parallel_tasks)
+
+    @property
+    def storage_options(self) -> dict[str, Any]:
+        """Keyword arguments for ``s3fs.S3FileSystem``."""
+        options: dict[str, Any] = {"use_listings_cache": False}
+        endpoint = self.s3_endpoint or os.environ.get("AWS_ENDPOINT_URL")
+        if endpoint:
+            options["client_kwargs"] = {"endpoint_url": endpoint, "region_name": self.s3_region}
+        if self.s3_key and self.s3_secret:
+            options |= {"key": self.s3_key, "secret": self.s3_secret.get_secret_value()}
+        return options
+
+    def environment(self) -> dict[str, str]:
+        """The variables from which another process reads these same settings."""
+        values = {name: value for name, value in self if value is not None}
+        if self.s3_secret:
+            values["s3_secret"] = self.s3_secret.get_secret_value()
+        return {f"CAUSAL_{name.upper()}": str(value) for name, value in values.items()}
