@@ -39,7 +39,7 @@ def _valid_id(value: str) -> str:
 def _known_zone(value: str) -> str:
     try:
         ZoneInfo(value)
-    except (OSError, ValueError) as error:
+    except (KeyError, OSError, ValueError) as error:
         raise ValueError(f"{value!r} is no time zone; use an IANA name such as 'Asia/Shanghai'") from error
     return value
 

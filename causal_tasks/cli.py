@@ -1,0 +1,197 @@
+"""The command line: everything the library does, for people and for other processes."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+# Before any OpenMP library loads: threads that spin while they wait slow down fits that share cores up to 80 times.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from causal_tasks.errors import CausalTasksError, InputError
+from causal_tasks.experiment import Experiment
+from causal_tasks.pipelines import MINE
+from causal_tasks.pipelines.execution import StageResult, load_experiment, require_ready, run_pipeline, run_stage
+from causal_tasks.run_folder import RunFolder
+from causal_tasks.settings import Settings
+from causal_tasks.storage import Uri
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
+console = Console()
+errors = Console(stderr=True)
+
+Lake = Annotated[str | None, typer.Option(help="Root of all data: s3://bucket or a folder. Default: CAUSAL_LAKE.")]
+Revision = Annotated[int | None, typer.Option(help="Replaces the revision that the experiment states.")]
+PIPELINES = {MINE.name: MINE}
+
+
+def main() -> None:
+    """Run the command line; a known error prints its cause and remedy and exits with 2 (wrong input) or 1."""
+    try:
+        app()
+    except CausalTasksError as error:
+        errors.print(f"[bold red]{type(error).__name__}[/]: ", end="")
+        errors.print(error.message, markup=False, highlight=False)
+        if error.remedy:
+            errors.print(f"What to do: {error.remedy}", markup=False, highlight=False)
+        raise SystemExit(2 if isinstance(error, InputError) else 1) from None
+
+
+def _uri(address: str) -> Uri:
+    return address if "://" in address else Path(address).resolve().as_uri()
+
+
+def _settings(lake: str | None) -> Settings:
+    return Settings(lake=_uri(lake)) if lake else Settings()
+
+
+def _experiment_address(experiment: str) -> str:
+    return _uri(experiment) if Path(experiment).is_file() else experiment
+
+
+@app.command()
+def run(
+    experiment: Annotated[str, typer.Argument(help="Id of an experiment in the lake, or its file (JSON or YAML).")],
+    lake: Lake = None,
+    revision: Revision = None,
+) -> None:
+    """Mine one finished experiment here, without Airflow."""
+    settings = _settings(lake)
+    stated = load_experiment(_experiment_address(experiment), settings, revision=revision)
+    require_ready(stated)
+    folder = RunFolder.open(stated, settings)
+    bar = Progress(
+        TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=errors
+    )
+    with bar:
+        task = bar.add_task("starting", total=len(MINE.stages))
+        finished: set[str] = set()
+
+        def show(stage: str, item: str | None, result: StageResult | None) -> None:
+            if result:
+                finished.add(stage)
+            bar.update(task, description=f"{stage} {item or ''}".strip(), completed=len(finished))
+
+        run_pipeline(MINE, folder, progress=show)
+        bar.update(task, description="done", completed=len(MINE.stages))
+    _summarise(folder)
+
+
+def _summarise(folder: RunFolder) -> None:
+    language = folder.experiment.delivery.languages[0]
+    result = folder.storage.read_json(f"{folder.uri}/result.json")
+    console.print(f"\n[bold]{result['verdict']['headline'][language]}[/]")
+    console.print(result["verdict"]["action"][language], markup=False)
+    if result["subpopulations"]:
+        console.print(_rules_table(result, language))
+    console.print(f"report: {folder.uri}/report.html", highlight=False, soft_wrap=True)
+
+
+def _rules_table(result: dict[str, Any], language: str) -> Table:
+    table = Table("rule", "share", "effect", "95 % interval", "q", "grade")
+    for row in result["subpopulations"]:
+        low, high = row["effect"]["interval"]
+        table.add_row(
+            row["words"][language],
+            f"{row['share']:.1%}",
+            f"{row['effect']['estimate']:.4g}",
+            f"{low:.4g} to {high:.4g}",
+            f"{row['q_value']:.3g}",
+            row["grade"],
+        )
+    return table
+
+
+@app.command()
+def stage(
+    name: Annotated[str, typer.Argument(help="Name of the stage.")],
+    experiment: Annotated[str | None, typer.Option(help="Id or file: opens the run folder (first stage).")] = None,
+    run: Annotated[str | None, typer.Option(help="URI of an open run folder (later stages).")] = None,
+    input: Annotated[list[str] | None, typer.Option(help="URI of a manifest that the stage reads; repeat.")] = None,  # noqa: A002
+    item: Annotated[str | None, typer.Option(help="What a mapped stage is mapped over.")] = None,
+    pipeline: Annotated[str, typer.Option(help="Graph that declares the stage.")] = MINE.name,
+    lake: Lake = None,
+    revision: Revision = None,
+) -> None:
+    """Run one stage; prints its result as one line of JSON ("null" where there was nothing to do)."""
+    settings = _settings(lake)
+    if (experiment is None) == (run is None):
+        raise InputError("a stage belongs to one run", remedy="give either --experiment or --run")
+    if experiment is not None:
+        folder = RunFolder.open(load_experiment(_experiment_address(experiment), settings, revision=revision), settings)
+    else:
+        folder = RunFolder.existing(str(run), settings)
+    if pipeline not in PIPELINES:
+        raise InputError(f"there is no pipeline {pipeline!r}", remedy=f"use one of {', '.join(PIPELINES)}")
+    known = [declared.name for declared in PIPELINES[pipeline].stages]
+    if name not in known:
+        raise InputError(f"pipeline {pipeline!r} has no stage {name!r}", remedy=f"use one of {', '.join(known)}")
+    result = run_stage(PIPELINES[pipeline], name, run=folder, inputs=input or [], item=item)
+    typer.echo(result.model_dump_json() if result else "null")
+
+
+@app.command()
+def message(
+    experiment: Annotated[str, typer.Argument(help="Id of a mined experiment in the lake, or its file.")],
+    lake: Lake = None,
+    revision: Revision = None,
+) -> None:
+    """Print the message that the group gets, in every language of the report."""
+    settings = _settings(lake)
+    stated = load_experiment(_experiment_address(experiment), settings, revision=revision)
+    folder = RunFolder.open(stated, settings)
+    result = folder.storage.read_json(f"{folder.uri}/result.json")
+    from causal_tasks.report.message import result_messages
+
+    for language in stated.delivery.languages:
+        for payload in result_messages(result, language, f"{folder.uri}/report.html"):
+            console.print(payload[payload["msgtype"]].get("content", ""), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def simulate(
+    experiment_id: Annotated[str, typer.Option(help="Id of the experiment to make.")] = "music_autoplay",
+    users: Annotated[int, typer.Option(help="Users in the experiment.", min=100)] = 100_000,
+    treatments: Annotated[int, typer.Option(help="Treatment arms beside control.", min=1, max=8)] = 1,
+    effect: Annotated[float, typer.Option(help="Scale of the planted effects; 0 plants none.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 7,
+    lake: Lake = None,
+) -> None:
+    """Write a music-streaming experiment with planted subpopulations into the lake."""
+    from causal_tasks.data.simulate import simulate_experiment
+
+    settings = _settings(lake)
+    arms = ("treatment",) if treatments == 1 else tuple(f"treatment_{k}" for k in range(1, treatments + 1))
+    made: Experiment = simulate_experiment(
+        settings, experiment_id=experiment_id, users=users, treatments=arms, effect=effect, seed=seed
+    )
+    root = settings.lake.rstrip("/")
+    console.print(f"experiment: {root}/experiments/{made.experiment_id}.json", highlight=False, soft_wrap=True)
+    console.print(f"truth:      {root}/truth/{made.experiment_id}.json", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def doctor(lake: Lake = None) -> None:
+    """Check that this machine and the lake are fit for a run; exits with 1 where they are not."""
+    from causal_tasks.doctor import examine
+
+    findings = examine(_settings(lake))
+    table = Table("what", "found", "", "what to do")
+    colours = {"pass": "green", "warn": "yellow", "fail": "red"}
+    for finding in findings:
+        table.add_row(finding.subject, finding.found, f"[{colours[finding.status]}]{finding.status}[/]", finding.remedy)
+    console.print(table)
+    if any(finding.status == "fail" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of an experiment file."""
+    import json
+
+    typer.echo(json.dumps(Experiment.model_json_schema(by_alias=True), indent=1, ensure_ascii=False))
