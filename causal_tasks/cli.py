@@ -86,24 +86,20 @@ def _summarise(folder: RunFolder) -> None:
     result = folder.storage.read_json(f"{folder.uri}/result.json")
     console.print(f"\n[bold]{result['verdict']['headline'][language]}[/]")
     console.print(result["verdict"]["action"][language], markup=False)
-    if result["subpopulations"]:
-        console.print(_rules_table(result, language))
-    console.print(f"report: {folder.uri}/report.html", highlight=False, soft_wrap=True)
-
-
-def _rules_table(result: dict[str, Any], language: str) -> Table:
-    table = Table("rule", "share", "effect", "95 % interval", "q", "grade")
     for row in result["subpopulations"]:
-        low, high = row["effect"]["interval"]
-        table.add_row(
-            row["words"][language],
-            f"{row['share']:.1%}",
-            f"{row['effect']['estimate']:.4g}",
-            f"{low:.4g} to {high:.4g}",
-            f"{row['q_value']:.3g}",
-            row["grade"],
-        )
-    return table
+        _print_subpopulation(row, language)
+    console.print(f"\nreport: {folder.uri}/report.html", highlight=False, soft_wrap=True)
+
+
+def _print_subpopulation(row: dict[str, Any], language: str) -> None:
+    low, high = row["effect"]["interval"]
+    console.print(f"\n{row['words'][language]}", markup=False, highlight=False)
+    console.print(
+        f"  {row['grade']}: {row['effect']['estimate']:+.4g} [{low:.4g}, {high:.4g}], "
+        f"{row['share']:.1%} of users, q {row['q_value']:.2g}",
+        markup=False,
+        highlight=False,
+    )
 
 
 @app.command()
@@ -156,8 +152,8 @@ def message(
 def simulate(
     experiment_id: Annotated[str, typer.Option(help="Id of the experiment to make.")] = "music_autoplay",
     users: Annotated[int, typer.Option(help="Users in the experiment.", min=100)] = 100_000,
-    treatments: Annotated[int, typer.Option(help="Treatment arms beside control.", min=1, max=8)] = 1,
-    effect: Annotated[float, typer.Option(help="Scale of the planted effects; 0 plants none.")] = 1.0,
+    treatments: Annotated[int, typer.Option(help="Treatment arms beside control.", min=1, max=4)] = 1,
+    effect: Annotated[float, typer.Option(help="Scale of the planted effects; 0 plants none.", min=0, max=2)] = 1.0,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 7,
     lake: Lake = None,
 ) -> None:

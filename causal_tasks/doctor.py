@@ -5,7 +5,6 @@ import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Literal
 
 import psutil
@@ -84,14 +83,12 @@ def _device(settings: Settings) -> Finding:
 
 
 def _font(_: Settings) -> Finding:
-    from causal_tasks.report.charts import cjk_font
+    from causal_tasks.report.picture import find_font
 
-    font: Path | None = cjk_font()
+    font = find_font()
     if font is None:
-        return Finding(
-            "font", "no Chinese font", "warn", "apt-get install fonts-wqy-zenhei, else messages go without picture"
-        )
-    return Finding("font", font.name, "pass")
+        return Finding("font", "none with Chinese glyphs: no picture", "warn", "install fonts-wqy-zenhei")
+    return Finding("font", font.family, "pass")
 
 
 def _lake(settings: Settings) -> Finding:

@@ -6,6 +6,7 @@ dataframe, and printed as words or SQL.
 
 import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -75,7 +76,7 @@ class Condition(BaseModel):
         fits = {
             "<=": isinstance(self.value, float) and math.isfinite(self.value),
             ">": isinstance(self.value, float) and math.isfinite(self.value),
-            "in": isinstance(self.value, tuple),
+            "in": isinstance(self.value, tuple) and (self.value or self.missing),
             "present": self.value is None and not self.missing,
         }
         if not fits[self.op]:
@@ -126,7 +127,8 @@ def format_number(value: float | None) -> str:
     """A number without trailing zeros or exponent, as it is read in a rule."""
     if value is None:
         raise ValueError("a rule holds numbers, not None")
-    text = f"{value:.12f}".rstrip("0").rstrip(".")
+    text = format(Decimal(repr(float(value))), "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text == "-0" else text
 
 

@@ -185,6 +185,11 @@ class RunFolder:
         self.settings = settings
         self.storage = Storage(settings)
 
+    @staticmethod
+    def uri_of(experiment: Experiment, settings: Settings) -> Uri:
+        """Where the run folder of an experiment's revision is or will be."""
+        return f"{settings.lake.rstrip('/')}/runs/{experiment.experiment_id}/r{experiment.revision}"
+
     @classmethod
     def open(cls, experiment: Experiment, settings: Settings) -> Self:
         """The experiment's run folder, created and frozen by whoever comes first.
@@ -193,7 +198,7 @@ class RunFolder:
             InputError: A run of this revision exists and was made from a different statement.
             ConfigurationError: The store does not honour conditional creation.
         """
-        uri = f"{settings.lake.rstrip('/')}/runs/{experiment.experiment_id}/r{experiment.revision}"
+        uri = cls.uri_of(experiment, settings)
         storage = Storage(settings)
         frozen_uri = f"{uri}/experiment.json"
         if not storage.exists(frozen_uri):

@@ -215,6 +215,7 @@ def _temporary_beside(path: Path, data: bytes) -> Path:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+        os.fchmod(file.fileno(), 0o644)
     return Path(file.name)
 
 

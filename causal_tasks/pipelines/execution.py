@@ -82,7 +82,7 @@ def require_ready(experiment: Experiment, *, now: datetime | None = None) -> Non
         )
     if ready_at > (now or datetime.now(UTC)):
         raise NotReadyError(
-            f"experiment {experiment.experiment_id!r} ended at {experiment.ended_at}; its late data settles until {ready_at}",
+            f"experiment {experiment.experiment_id!r} ended {experiment.ended_at}, its late data settles until {ready_at}",
             remedy="wait, or lower settle_hours",
         )
 

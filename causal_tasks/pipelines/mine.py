@@ -36,7 +36,7 @@ MINE = Pipeline(
             name="measure",
             run="causal_tasks.effects.stage:measure",
             code=1,
-            reads=(*_DESIGN, "metrics"),
+            reads=(*_DESIGN, "window", "metrics"),
             needs=("prepare", "validate"),
         ),
         Stage(

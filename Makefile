@@ -1,0 +1,67 @@
+.POSIX:
+
+PYTHON = python3.11
+BIN = .venv/bin
+UV_VERSION = 0.13.9
+DEBIAN_PACKAGES = fonts-wqy-zenhei chromium
+
+.PHONY: help setup demo test lint format calibrate stop lock clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1	/p' Makefile | expand -t 12
+
+# torch comes first and by pip: uv ignores pip's find-links, but keeps the wheel that it finds installed.
+setup: ## Make or update .venv from the locks; install Chinese fonts and Chromium where that is possible
+	@set -e; \
+	wanted=$$(cat requirements/torch.txt requirements/cpu.txt pyproject.toml | sha256sum); \
+	if [ "$$(cat .venv/installed 2>/dev/null)" != "$$wanted" ]; then \
+		[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv; \
+		$(BIN)/python -m pip install --quiet uv==$(UV_VERSION) -r requirements/torch.txt; \
+		$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/cpu.txt; \
+		$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .; \
+		echo "$$wanted" > .venv/installed; \
+	fi
+	@missing=; \
+	for package in $(DEBIAN_PACKAGES); do \
+		dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+			&& apt-get update -qq && apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
+		then echo "installed$$missing"; \
+		else echo "pictures and browser tests need$$missing: apt-get install$$missing"; fi; \
+	fi
+
+demo: setup ## Mine a simulated experiment from end to end (USERS=100000, KEEP=0 to end without waiting)
+	@$(BIN)/python -m local_stack demo
+
+test: setup ## Run all tests but the slow ones and those for a GPU
+	@if [ -z "$$CAUSAL_TEST_DATA" ] && [ -d ../shared/data ]; then \
+		CAUSAL_TEST_DATA=$$(cd ../shared/data && pwd); export CAUSAL_TEST_DATA; \
+	fi; \
+	$(BIN)/pytest -m "not slow and not gpu" --durations=15
+
+lint: setup ## Check style, format, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## Format the code and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+calibrate: setup ## Run the slow statistical tests
+	$(BIN)/pytest -m slow --durations=0
+
+stop: ## Stop every server that the demo or "local_stack up" has left running
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local_stack down; fi
+
+lock: setup ## Resolve the dependencies anew
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml \
+		--extra models --extra airflow --extra local --extra dev --python-version 3.11 --generate-hashes \
+		--no-emit-package torch --no-emit-package triton --upgrade -q -o requirements/cpu.txt
+
+clean: stop ## Remove everything that was made here but .venv
+	rm -rf .local build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path "./.venv/*" -prune -exec rm -rf {} +

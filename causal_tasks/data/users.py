@@ -1,0 +1,174 @@
+"""Assembles the table of analysed units: caps, levels of text features, part files; on disk, never whole in memory."""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from causal_tasks.data.cohort import Cohort
+from causal_tasks.data.contracts import FeatureColumn
+from causal_tasks.data.join import FEATURE, Plan
+from causal_tasks.data.parts import buckets, folds, parts
+from causal_tasks.errors import InputError
+from causal_tasks.experiment import Cap, Experiment
+
+PART_ROWS = 250_000
+"""Rows of a part file: fixed, so that files do not depend on slices, partitions or threads."""
+
+_ANY_DICTIONARY = 1 << 30
+"""Bytes of a dictionary page that are always enough: a fallback to plain pages would lose unused levels."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedCap:
+    """A cap as it was applied to a metric.
+
+    Attributes:
+        value: In the metric's unit.
+        share_capped: Share of the units with a value whose value was above it.
+    """
+
+    value: float
+    share_capped: float
+
+
+def user_rows(
+    joined: pd.DataFrame, cohort: Cohort, experiment: Experiment, features: Sequence[FeatureColumn], plan: Plan
+) -> pa.Table:
+    """Joined units as the rows that are written, but for caps and levels.
+
+    Args:
+        joined: One row per unit, in the cohort's order.
+        cohort: The same units.
+        experiment: What was stated.
+        features: Columns to write.
+        plan: What was joined.
+    """
+    randomised = cohort.ids if cohort.cluster is None else cohort.cluster
+    bucket = buckets(randomised.to_pandas(), experiment.experiment_id)
+    columns: dict[str, Any] = {
+        "unit": cohort.ids,
+        "arm": pa.array(experiment.arms, pa.string()).take(pa.array(cohort.arm)),
+        "start": pa.array(cohort.start).cast(pa.date32()),
+    }
+    if cohort.cluster is not None:
+        columns["cluster"] = cohort.cluster
+    columns |= {feature.name: _feature_values(joined, feature) for feature in features}
+    outcomes = (a.name for a in _in_written_order((*plan.outcome, *plan.before)))
+    columns |= {name: pa.array(joined[name], pa.float64(), from_pandas=True) for name in outcomes}
+    return pa.table(columns | {"part": pa.array(parts(bucket), pa.string()), "fold": pa.array(folds(bucket))})
+
+
+def _in_written_order(aggregates: Sequence[Any]) -> list[Any]:
+    order = ("y__", "pre__", "num__", "den__", "prenum__", "preden__")
+    return sorted(aggregates, key=lambda a: order.index(a.name[: a.name.index("__") + 2]))
+
+
+def _feature_values(joined: pd.DataFrame, feature: FeatureColumn) -> pa.Array:
+    values = pa.array(joined[FEATURE + feature.name], feature.read, from_pandas=True)
+    return values if feature.kind == "categorical" else values.cast(feature.written)
+
+
+class Draft:
+    """Rows of analysed units on local disk, read back through the memory map.
+
+    Args:
+        folder: An empty folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files: list[Path] = []
+
+    def add(self, rows: pa.Table) -> None:
+        """Append rows."""
+        path = self._folder / f"{len(self._files):05d}.arrow"
+        with pa.ipc.new_file(path, rows.schema) as writer:
+            writer.write_table(rows)
+        self._files.append(path)
+
+    def table(self) -> pa.Table:
+        """All rows in order, without reading them into memory."""
+        return pa.concat_tables(pa.ipc.open_file(pa.memory_map(str(path))).read_all() for path in self._files)
+
+
+def applied_caps(draft: pa.Table, experiment: Experiment) -> dict[str, AppliedCap]:
+    """The caps of the metrics that have one, pooled over arms.
+
+    Raises:
+        InputError: No unit has a value of such a metric.
+    """
+    return {
+        metric.name: _applied_cap(metric.name, metric.cap, draft[f"y__{metric.name}"])
+        for metric in experiment.metrics
+        if metric.cap is not None
+    }
+
+
+def _applied_cap(metric: str, cap: Cap, outcome: pa.ChunkedArray) -> AppliedCap:
+    values: npt.NDArray[np.float64] = outcome.drop_null().to_numpy()
+    if not len(values):
+        raise InputError(
+            f"metrics table: metric {metric!r} is to be capped, but no unit has a value",
+            remedy="write its values, or leave the metric out",
+        )
+    # A cap has a quantile exactly where it has no value.
+    bound = cap.value if cap.value is not None else float(np.quantile(values, cap.quantile))  # type: ignore[arg-type]
+    return AppliedCap(bound, float(np.mean(values > bound)))
+
+
+def capped(rows: pa.Table, caps: dict[str, AppliedCap]) -> pa.Table:
+    """The rows with outcomes and pre-window values bound by their metric's cap."""
+    for metric, cap in caps.items():
+        for name in (f"y__{metric}", f"pre__{metric}"):
+            if name in rows.column_names:
+                bounded = pc.min_element_wise(rows[name], cap.value, skip_nulls=False)
+                rows = rows.set_column(rows.column_names.index(name), name, bounded)
+    return rows
+
+
+def feature_levels(draft: pa.Table, features: Sequence[FeatureColumn]) -> dict[str, pa.Array]:
+    """Sorted levels of every text feature."""
+    levels = {f.name: pc.unique(draft[f.name]).drop_null() for f in features if f.kind == "categorical"}
+    return {name: found.take(pc.array_sort_indices(found)).cast(pa.string()) for name, found in levels.items()}
+
+
+def feature_profile(draft: pa.Table, features: Sequence[FeatureColumn]) -> dict[str, dict[str, Any]]:
+    """Kind, number of distinct values and share of units without a value, by feature."""
+    return {
+        feature.name: {
+            "kind": feature.kind,
+            "levels": pc.count_distinct(draft[feature.name]).as_py(),
+            "missing": draft[feature.name].null_count / draft.num_rows,
+            "reasons": [],
+        }
+        for feature in features
+    }
+
+
+def part_files(
+    draft: pa.Table, caps: dict[str, AppliedCap], levels: dict[str, pa.Array]
+) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of the Parquet files that hold the rows, every file with all levels of every text feature."""
+    for number, first in enumerate(range(0, draft.num_rows, PART_ROWS)):
+        rows = capped(draft.slice(first, PART_ROWS), caps)
+        for name, known in levels.items():
+            codes = pc.index_in(rows[name].cast(pa.string()).combine_chunks(), value_set=known)
+            coded = pa.DictionaryArray.from_arrays(codes, known)
+            rows = rows.set_column(rows.column_names.index(name), name, coded)
+        if pa.types.is_large_string(rows.schema.field("unit").type):
+            rows = rows.set_column(0, "unit", rows["unit"].cast(pa.string()))
+        buffer = io.BytesIO()
+        # One chunk per column: where pages end must not tell how the rows were computed.
+        pq.write_table(
+            rows.combine_chunks(), buffer, row_group_size=PART_ROWS, dictionary_pagesize_limit=_ANY_DICTIONARY
+        )
+        yield f"part-{number:05d}.parquet", buffer.getvalue()

@@ -1,0 +1,96 @@
+"""Doubly robust scores: one number per user whose mean over any group is that group's effect."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from causal_tasks.errors import InputError
+from causal_tasks.evaluation.ranking import Vector, finite
+
+
+def dr_scores(
+    outcome: ArrayLike,
+    treatment: ArrayLike,
+    mean_control: ArrayLike,
+    mean_treatment: ArrayLike,
+    propensity: ArrayLike,
+) -> Vector:
+    """Augmented inverse-propensity scores (AIPW), the Gamma of the literature.
+
+    Gamma = m1 - m0 + W (Y - m1) / e - (1 - W) (Y - m0) / (1 - e). Its mean over users chosen without their outcomes
+    is unbiased for their average effect whatever the models m0 and m1 are, as long as these were fitted without those
+    users and e is the design's; good models only make it more precise.
+
+    Args:
+        outcome: Shape (n,), Y.
+        treatment: Shape (n,), W: 0 for control and 1 for treatment.
+        mean_control: Shape (n,), m0: predicted outcome under control, from a model that has not seen the user.
+        mean_treatment: Shape (n,), m1: the same under treatment.
+        propensity: e: probability of treatment, a number or shape (n,).
+
+    Returns:
+        Shape (n,), outcome units.
+
+    Raises:
+        InputError: Lengths differ, a value is not finite, a treatment is neither 0 nor 1, or a probability is not
+            between 0 and 1.
+
+    Source: Robins, Rotnitzky, Zhao (1994); Chernozhukov et al. (2018), section 5.1.
+
+    Examples:
+        >>> dr_scores([3.0, 1.0], [1, 0], [1.0, 1.0], [2.0, 2.0], 0.5)
+        array([3., 1.])
+    """
+    treated = _treated(treatment)
+    probability = _probability(propensity, len(treated))
+    return mean_scores(outcome, treated, mean_treatment, probability) - mean_scores(
+        outcome, ~treated, mean_control, 1 - probability
+    )
+
+
+def mean_scores(outcome: ArrayLike, received: ArrayLike, mean: ArrayLike, probability: ArrayLike) -> Vector:
+    """Scores whose mean over a group is the outcome that the group would have in one arm: m + 1{arm} (Y - m) / p.
+
+    Args:
+        outcome: Shape (n,).
+        received: Shape (n,), 1 for users in that arm, else 0.
+        mean: Shape (n,), predicted outcome in that arm, from a model that has not seen the user.
+        probability: Of being in that arm, a number or shape (n,).
+
+    Returns:
+        Shape (n,), outcome units.
+
+    Raises:
+        InputError: As for ``dr_scores``.
+    """
+    in_arm = _treated(received)
+    observed, predicted = finite("outcome", outcome), finite("predicted mean", mean)
+    if not len(observed) == len(predicted) == len(in_arm):
+        raise InputError(
+            f"outcome has {len(observed)} rows, its predicted mean {len(predicted)}, treatment {len(in_arm)}",
+            remedy="pass one value of each for every user",
+        )
+    return predicted + in_arm * (observed - predicted) / _probability(probability, len(in_arm))
+
+
+def _treated(treatment: ArrayLike) -> NDArray[np.bool_]:
+    values: NDArray[Any] = np.asarray(treatment)
+    if values.ndim != 1 or not np.isin(values, (0, 1)).all():
+        raise InputError(
+            f"treatment: shape {values.shape}, values {np.unique(values)[:5].tolist()}",
+            remedy="pass 0 for control and 1 for treatment, one for every user",
+        )
+    return values.astype(bool)
+
+
+def _probability(propensity: ArrayLike, rows: int) -> Vector:
+    values = finite("propensity", propensity, dimensions=(0, 1))
+    if values.ndim and len(values) != rows:
+        raise InputError(f"propensity has {len(values)} rows for {rows} users", remedy="pass a number or one per user")
+    if not ((values > 0) & (values < 1)).all():
+        raise InputError(
+            f"propensity: values from {values.min():g} to {values.max():g}",
+            remedy="use probabilities between 0 and 1; leave out users who could be in one arm only",
+        )
+    return values

@@ -1,0 +1,63 @@
+"""One result being told in one language: what every section of the report starts from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from causal_tasks.experiment import Experiment, Metric
+from causal_tasks.report.numbers import MetricFormat
+from causal_tasks.report.text import Catalog, catalog
+from causal_tasks.rule import Language
+
+
+@dataclass(frozen=True, slots=True)
+class Briefing:
+    """A result, read for one language.
+
+    Attributes:
+        result: The content of ``result.json``.
+        experiment: As the result states it.
+        language: Of the reader.
+        text: Its catalogue.
+    """
+
+    result: Mapping[str, Any]
+    experiment: Experiment
+    language: Language
+    text: Catalog
+
+    @classmethod
+    def of(cls, result: Mapping[str, Any], language: Language) -> "Briefing":
+        """The briefing on ``result`` in ``language``."""
+        experiment = Experiment.parse(result["experiment"], source="result.json")
+        return cls(result, experiment, language, catalog(language))
+
+    @property
+    def title(self) -> str:
+        """The experiment's name, else its id."""
+        return self.experiment.name or self.experiment.experiment_id
+
+    @property
+    def several_treatments(self) -> bool:
+        """Whether a treatment must be named to be understood."""
+        return len(self.experiment.treatments) > 1
+
+    def metric(self, name: str) -> Metric:
+        """The metric called ``name``."""
+        return next(metric for metric in self.experiment.metrics if metric.name == name)
+
+    def metric_name(self, name: str) -> str:
+        """Its display name, else ``name``."""
+        return self.metric(name).display.get(self.language, name)
+
+    def format(self, name: str) -> MetricFormat:
+        """How values of the metric called ``name`` are written."""
+        return MetricFormat.of(self.metric(name), self.language)
+
+    def display_name(self, subject: str | None) -> str | None:
+        """The display name of a metric or feature; anything else, such as an arm, as it is."""
+        if subject is None:
+            return None
+        if any(metric.name == subject for metric in self.experiment.metrics):
+            return self.metric_name(subject)
+        return self.experiment.features[subject].display.get(self.language, subject)

@@ -1,0 +1,167 @@
+"""Assembles ``result.json``, the one source of every view.
+
+Everything in it but ``run`` is decided by the experiment and its data, so that two runs on equal input differ in
+``run`` alone: seconds, devices, hosts and attempts are moved there from wherever a stage wrote them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from causal_tasks.experiment import Experiment
+from causal_tasks.report.verdict import verdict
+from causal_tasks.run_folder import Failure, Manifest
+from causal_tasks.storage import digest_of
+
+SCHEMA_VERSION = 1
+_STATED = frozenset(
+    {
+        "experiment_id",
+        "revision",
+        "name",
+        "owner",
+        "started_at",
+        "ended_at",
+        "control",
+        "treatments",
+        "shares",
+        "randomized",
+        "cluster",
+        "window",
+        "metrics",
+        "features",
+        "mining",
+        "delivery",
+    }
+)
+_HOST_DEPENDENT = frozenset({"seconds", "device"})
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the stages before the report wrote, see ``docs/reference-stages.md``.
+
+    Attributes:
+        waterfall: From rows to analysed units, by arm.
+        profile: What was seen while joining.
+        checks: Validity checks.
+        features: Used and dropped features.
+        validity: The verdict of ``validate``.
+        effects: Average effects by metric and treatment.
+        cards: Training cards by candidate; empty where nothing was trained.
+        selection: Model board; None where no model was selected.
+        subpopulations: None where nothing was mined.
+        tree: By treatment; None where nothing was mined.
+        evidence: None where nothing was mined.
+        failures: Failed stage instances by ``stage/item``; None where no record was left.
+    """
+
+    waterfall: Mapping[str, Any]
+    profile: Mapping[str, Any]
+    checks: Sequence[Mapping[str, Any]]
+    features: Mapping[str, Any]
+    validity: Mapping[str, Any]
+    effects: Sequence[Mapping[str, Any]]
+    cards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    selection: Mapping[str, Any] | None = None
+    subpopulations: Sequence[Mapping[str, Any]] | None = None
+    tree: Mapping[str, Any] | None = None
+    evidence: Mapping[str, Any] | None = None
+    failures: Mapping[str, Failure | None] = field(default_factory=dict)
+
+
+def assemble(experiment: Experiment, findings: Findings, run: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of ``result.json``.
+
+    Args:
+        experiment: As stated.
+        findings: What the stages wrote.
+        run: How they ran, from :func:`describe_run`.
+    """
+    stated = experiment.model_dump(mode="json", by_alias=True, include=set(_STATED))
+    result: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "experiment": stated,
+        "checks": [dict(check) for check in findings.checks],
+        "waterfall": dict(findings.waterfall),
+        "profile": {
+            **findings.profile,
+            "features_used": findings.features["used"],
+            "dropped": findings.features["dropped"],
+        },
+        "effects": [dict(effect) for effect in findings.effects],
+        "models": _models(findings),
+        "subpopulations": list(findings.subpopulations or ()),
+        "tree": dict(findings.tree or {}),
+        "evidence": dict(findings.evidence) if findings.evidence else None,
+        "failures": [_failure(key, failure) for key, failure in sorted(findings.failures.items())],
+        "notes": _notes(experiment, findings),
+    }
+    result["verdict"] = verdict(experiment, findings.validity, result)
+    result["run"] = dict(run)
+    return result
+
+
+def describe_run(manifests: Sequence[Manifest], findings: Findings, notes: Sequence[str]) -> dict[str, Any]:
+    """How the stages ran: the part of the result in which two equal runs may differ.
+
+    Args:
+        manifests: Of every stage that was read.
+        findings: For the seconds and devices of candidates.
+        notes: Codes of what the host could not do.
+    """
+    return {
+        "stages": {
+            manifest.key: {
+                "attempt": manifest.run.attempt,
+                "started_at": manifest.run.started_at.isoformat(),
+                "seconds": manifest.run.seconds,
+                "peak_memory_mb": manifest.run.peak_memory_mb,
+                "host": manifest.run.host,
+                "device": manifest.run.device,
+            }
+            for manifest in sorted(manifests, key=lambda manifest: manifest.run.started_at)
+        },
+        "candidates": {
+            name: {key: card[key] for key in sorted(_HOST_DEPENDENT)} for name, card in sorted(findings.cards.items())
+        },
+        "notes": list(notes),
+    }
+
+
+def result_digest(result: Mapping[str, Any]) -> str:
+    """The sha256 of everything in the result but ``run``: equal for equal findings."""
+    return digest_of({key: value for key, value in result.items() if key != "run"})
+
+
+def _models(findings: Findings) -> dict[str, Any]:
+    selection = findings.selection or {"winner": None, "board": [], "failed": {}}
+    return {
+        "winner": selection["winner"],
+        "board": [_without_host(row) for row in selection["board"]],
+        "cards": {name: _without_host(card) for name, card in sorted(findings.cards.items())},
+        "failed": dict(sorted(selection["failed"].items())),
+    }
+
+
+def _without_host(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key not in _HOST_DEPENDENT}
+
+
+def _failure(key: str, failure: Failure | None) -> dict[str, Any]:
+    stage, _, item = key.partition("/")
+    record = failure.model_dump(mode="json", include={"error", "message", "remedy"}) if failure else None
+    return {"stage": stage, "item": item or None, "record": record}
+
+
+def _notes(experiment: Experiment, findings: Findings) -> list[str]:
+    """Codes of the caveats that hold, texts under ``notes`` in the catalogues."""
+    rules = findings.subpopulations or ()
+    holds = {
+        "observational": not experiment.randomized,
+        "several_treatments": len(experiment.treatments) > 1,
+        "promising_only": any(rule["grade"] == "promising" for rule in rules)
+        and not any(rule["grade"] == "confirmed" for rule in rules),
+        "candidates_failed": bool(findings.failures),
+    }
+    return [code for code, applies in holds.items() if applies]

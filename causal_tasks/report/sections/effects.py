@@ -1,0 +1,128 @@
+"""Effects in words, and the section on average effects."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from causal_tasks.report import numbers
+from causal_tasks.report.briefing import Briefing
+from causal_tasks.report.verdict import tone_of
+
+
+@dataclass(frozen=True, slots=True)
+class ShownEffect:
+    """An effect as it is read.
+
+    Attributes:
+        estimate: Signed, with unit.
+        interval: ``[low, high]`` without unit.
+        relative: Signed per cent of the control mean; None where that means nothing.
+        tone: ``good``, ``bad`` or ``unclear``: the colour.
+        arrow: Whether the number rises or falls; flat where unclear.
+        word: The tone as a word.
+        value: The estimate as a number, None where there is none.
+        bounds: The interval as numbers, None where there is none.
+    """
+
+    estimate: str
+    interval: str
+    relative: str | None
+    tone: str
+    arrow: str
+    word: str
+    value: float | None
+    bounds: tuple[float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """The average effect of one treatment on one metric."""
+
+    metric: str
+    treatment: str
+    role: str
+    is_primary: bool
+    effect: ShownEffect
+    control_mean: str
+    n: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Overall:
+    """Average effects.
+
+    Attributes:
+        sentences: One on the primary metric by treatment.
+        rows: Every metric by every treatment, the primary metric first.
+    """
+
+    sentences: tuple[str, ...]
+    rows: tuple[MetricRow, ...]
+
+    @property
+    def primary(self) -> tuple[MetricRow, ...]:
+        """The rows of the primary metric, by treatment."""
+        return tuple(row for row in self.rows if row.is_primary)
+
+
+def show_effect(briefing: Briefing, metric: str, effect: Mapping[str, Any], *, relative: bool = True) -> ShownEffect:
+    """An effect record in words.
+
+    Args:
+        briefing: The result and its language.
+        metric: Name of the metric that it is on.
+        effect: With ``estimate``, ``interval`` and, if any, ``relative``, in the metric's own unit.
+        relative: Whether to tell the relative effect.
+    """
+    shown = briefing.format(metric)
+    interval, estimate = effect["interval"], effect["estimate"]
+    tone = tone_of(interval, briefing.metric(metric).sign)
+    known = interval and interval[0] is not None and interval[1] is not None
+    direction = "flat" if tone == "unclear" or not estimate else "up" if estimate > 0 else "down"
+    share = effect.get("relative") if relative else None
+    return ShownEffect(
+        estimate=shown.difference(estimate, numbers.half_width(interval)),
+        interval=shown.interval(interval),
+        relative=numbers.percent(share, signed=True) if share is not None else None,
+        tone=tone,
+        arrow=briefing.text(f"words.{direction}"),
+        word=briefing.text(f"words.{tone}"),
+        value=estimate,
+        bounds=(float(interval[0]), float(interval[1])) if known else None,
+    )
+
+
+def tell_overall(briefing: Briefing) -> Overall:
+    """The section on average effects."""
+    order = {"primary": 0, "guardrail": 1, "diagnostic": 2}
+    measured = sorted(briefing.result["effects"], key=lambda record: order[record["role"]])
+    rows = tuple(_row(briefing, record) for record in measured)
+    sentences = tuple(_sentence(briefing, row) for row in rows if row.is_primary)
+    return Overall(sentences, rows)
+
+
+def _row(briefing: Briefing, record: Mapping[str, Any]) -> MetricRow:
+    effect, metric = record["effect"], record["metric"]
+    shown = show_effect(briefing, metric, effect)
+    return MetricRow(
+        metric=briefing.metric_name(metric),
+        treatment=record["treatment"],
+        role=briefing.text(f"role.{record['role']}"),
+        is_primary=record["role"] == "primary",
+        effect=shown,
+        control_mean=briefing.format(metric).level(effect["control_mean"], numbers.half_width(effect["interval"])),
+        n=f"{numbers.count(effect['n_control'])} / {numbers.count(effect['n_treatment'])}",
+        notes=tuple(effect["notes"]),
+    )
+
+
+def _sentence(briefing: Briefing, row: MetricRow) -> str:
+    return briefing.text(
+        "overall.sentence_relative" if row.effect.relative else "overall.sentence",
+        treatment=row.treatment,
+        control=briefing.experiment.control,
+        metric=row.metric,
+        relative=row.effect.relative,
+        conclusion=briefing.text(f"overall.{row.effect.tone}"),
+    )

@@ -1,0 +1,114 @@
+"""Data and run facts: how users were counted, what was analysed when, and how the run went."""
+
+from dataclasses import dataclass
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from causal_tasks.report import numbers
+from causal_tasks.report.briefing import Briefing
+
+
+@dataclass(frozen=True, slots=True)
+class WaterfallRow:
+    """One step from raw records to analysed users; cells are texts by arm, then their sum."""
+
+    step: str
+    cells: tuple[str, ...]
+    is_drop: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Waterfall:
+    """How many users of each arm are left after each step."""
+
+    title: str
+    arms: tuple[str, ...]
+    rows: tuple[WaterfallRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Name and value of each fact, and the stages that ran."""
+
+    rows: tuple[tuple[str, str], ...]
+    stages: tuple[tuple[str, ...], ...]
+
+
+def tell_waterfall(briefing: Briefing) -> Waterfall:
+    """The section on how users were counted."""
+    steps, arms = briefing.result["waterfall"]["steps"], briefing.experiment.arms
+    totals = {step["step"]: sum(step["units"].get(arm, 0) for arm in arms) for step in steps}
+    rows = []
+    for step in steps:
+        is_drop = step["step"] not in {"rows", "first_exposure", "analysed"}
+        by_arm = [step["dropped" if is_drop else "units"].get(arm, 0) for arm in arms]
+        shown = [numbers.count(-n if is_drop else n) for n in (*by_arm, sum(by_arm))]
+        rows.append(WaterfallRow(briefing.text(f"waterfall.{step['step']}"), tuple(shown), is_drop))
+    first, analysed = totals["first_exposure"], totals["analysed"]
+    title = briefing.text(
+        "waterfall.title",
+        first=numbers.count(first),
+        analysed=numbers.count(analysed),
+        share=numbers.percent(analysed / first if first else None),
+    )
+    return Waterfall(title, arms, tuple(rows))
+
+
+def tell_facts(briefing: Briefing, digest: str) -> Facts:
+    """The footer.
+
+    Args:
+        briefing: The result and its language.
+        digest: Fingerprint of the result.
+    """
+    experiment, profile, text = briefing.experiment, briefing.result["profile"], briefing.text
+    window, mining = experiment.window, experiment.mining
+    values = {
+        "experiment": f"{experiment.experiment_id}, {text('facts.revision', revision=experiment.revision)}",
+        "owner": experiment.owner or text("facts.unknown"),
+        "period": _period(briefing),
+        "arms": text("words.comma").join(experiment.arms),
+        "window": text(
+            "facts.window_value",
+            days=window.days,
+            first_day=text(f"facts.first_day.{window.first_day}"),
+            pre_days=window.pre_days,
+            timezone=window.timezone,
+        ),
+        "cutoff": numbers.calendar_day(date.fromisoformat(profile["last_metrics_day"]), briefing.language),
+        "tables": text("words.comma").join(
+            f"{table} {numbers.count(size['rows'])}" for table, size in profile["tables"].items()
+        ),
+        "features": text("facts.features_value", used=len(profile["features_used"]), dropped=len(profile["dropped"])),
+        "mining": text(
+            "facts.mining_value",
+            candidates=text("words.comma").join(mining.candidates),
+            depth=mining.max_depth,
+            share=numbers.percent(mining.min_share, 0),
+            seed=mining.seed,
+        ),
+        "digest": digest[:16],
+        "schema": str(briefing.result["schema_version"]),
+    }
+    rows = tuple((text(f"facts.{name}"), value) for name, value in values.items())
+    stages = tuple(
+        (
+            key,
+            f"{numbers.fixed(stage['seconds'], 1)} s",
+            f"{numbers.count(stage['peak_memory_mb'])} MB",
+            stage["device"],
+            stage["attempt"],
+        )
+        for key, stage in briefing.result["run"]["stages"].items()
+    )
+    return Facts(rows, stages)
+
+
+def _period(briefing: Briefing) -> str:
+    experiment, unknown = briefing.experiment, briefing.text("facts.unknown")
+    zone = ZoneInfo(experiment.window.timezone)
+    start, end = (
+        numbers.calendar_day(moment.astimezone(zone).date(), briefing.language) if moment else unknown
+        for moment in (experiment.started_at, experiment.ended_at)
+    )
+    return briefing.text("facts.period_value", start=start, end=end)

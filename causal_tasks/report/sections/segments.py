@@ -1,0 +1,148 @@
+"""Who benefits and who is harmed, or how small an effect would still have been seen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from causal_tasks.report import numbers
+from causal_tasks.report.briefing import Briefing
+from causal_tasks.report.sections.effects import ShownEffect, show_effect
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One rule and what it did on users who had no part in finding it."""
+
+    who: str
+    treatment: str | None
+    kind: str
+    kind_word: str
+    grade: str
+    grade_word: str
+    share: str
+    users: str
+    effect: ShownEffect
+    rest: ShownEffect
+    contrast: ShownEffect
+    q_value: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A node of the tree from which the rules were read."""
+
+    words: str
+    share: str
+    effect: ShownEffect
+    children: tuple["Branch", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The tree of one treatment."""
+
+    treatment: str
+    root: Branch
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Every reported rule, by grade.
+
+    Attributes:
+        mined: Whether rules were searched at all.
+        confirmed: Most positive first, then most negative.
+        promising: The same.
+        not_supported: The same.
+        honest: How rules were found and checked.
+        nothing_title: Says that nothing is well supported; empty where something is or nothing was searched.
+        nothing_text: What that means.
+        detectable: Size of a group, and the smallest effect that would have been seen in it, by treatment.
+        trees: Where the rules come from.
+    """
+
+    mined: bool
+    confirmed: tuple[Segment, ...]
+    promising: tuple[Segment, ...]
+    not_supported: tuple[Segment, ...]
+    honest: str
+    nothing_title: str
+    nothing_text: str
+    detectable: tuple[tuple[str, ...], ...]
+    trees: tuple[Tree, ...]
+
+    @property
+    def shown(self) -> tuple[Segment, ...]:
+        """Every rule, best supported first."""
+        return self.confirmed + self.promising + self.not_supported
+
+
+def tell_segments(briefing: Briefing) -> Segments:
+    """The section on subpopulations."""
+    evidence = briefing.result["evidence"]
+    if evidence is None:
+        return Segments(False, (), (), (), "", "", "", (), ())
+    told = [_segment(briefing, record) for record in briefing.result["subpopulations"]]
+    grades = {
+        grade: tuple(segment for segment in told if segment.grade == grade)
+        for grade in ("confirmed", "promising", "not_supported")
+    }
+    rules = numbers.count(evidence["rules_examined"])
+    story = "leads_only" if grades["promising"] else "not_found"
+    return Segments(
+        mined=True,
+        **grades,
+        honest=briefing.text("segment.honest", rules=rules),
+        nothing_title=""
+        if grades["confirmed"]
+        else briefing.text(f"segment.{story}_title", rules=rules, leads=len(grades["promising"])),
+        nothing_text="" if grades["confirmed"] else briefing.text(f"segment.{story}_text"),
+        detectable=_detectable(briefing, evidence["detectable"]),
+        trees=tuple(Tree(arm, _branch(briefing, root)) for arm, root in briefing.result["tree"].items()),
+    )
+
+
+def _segment(briefing: Briefing, record: Mapping[str, Any]) -> Segment:
+    primary = briefing.experiment.primary.name
+    inside = {**record["effect"], "relative": record["relative"]}
+    return Segment(
+        who=record["words"][briefing.language],
+        treatment=record["treatment"] if briefing.several_treatments else None,
+        kind=record["kind"],
+        kind_word=briefing.text(f"kind.{record['kind']}"),
+        grade=record["grade"],
+        grade_word=briefing.text(f"grade.{record['grade']}"),
+        share=numbers.percent(record["share"]),
+        users=briefing.text(
+            "segment.users_value",
+            control=numbers.count(record["n_control"]),
+            treatment=numbers.count(record["n_treatment"]),
+        ),
+        effect=show_effect(briefing, primary, inside),
+        rest=show_effect(briefing, primary, record["rest"]),
+        contrast=show_effect(briefing, primary, record["contrast"]),
+        q_value=numbers.probability(record["q_value"]),
+        sql=record["sql"],
+    )
+
+
+def _detectable(
+    briefing: Briefing, by_treatment: Mapping[str, Mapping[str, float | None]]
+) -> tuple[tuple[str, ...], ...]:
+    """Rows of group size and smallest visible effect, one column of effects for each treatment."""
+    shown = briefing.format(briefing.experiment.primary.name)
+    sizes = sorted({share for sizes in by_treatment.values() for share in sizes}, key=float)
+    return tuple(
+        (numbers.percent(float(share), 0), *(shown.size(sizes.get(share)) for sizes in by_treatment.values()))
+        for share in sizes
+    )
+
+
+def _branch(briefing: Briefing, node: Mapping[str, Any]) -> Branch:
+    return Branch(
+        words=node["words"][briefing.language],
+        share=numbers.percent(node["share"]),
+        effect=show_effect(briefing, briefing.experiment.primary.name, node["effect"]),
+        children=tuple(_branch(briefing, child) for child in node["children"]),
+    )

@@ -1,0 +1,231 @@
+"""Honest evidence on rules: effects on users who took no part in finding them, and how many rules were looked at."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict
+from scipy.special import ndtr, ndtri
+from scipy.stats import false_discovery_control
+
+from causal_tasks.effects.effect import NEAR_ZERO
+from causal_tasks.errors import InputError
+from causal_tasks.evaluation.scores import dr_scores, mean_scores
+
+LEVEL = 0.95
+POWER = 0.8
+
+Vector = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+class Estimate(BaseModel):
+    """A number with its uncertainty, in outcome units.
+
+    Attributes:
+        estimate: Treatment minus control, or a difference of such differences.
+        standard_error: Of ``estimate``.
+        interval: Two-sided 95 %, normal.
+        p_value: Two-sided, of zero.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    estimate: float
+    standard_error: float
+    interval: tuple[float, float]
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the estimation users say about one rule.
+
+    Attributes:
+        share: Of users covered, both arms together.
+        n_control: Control users covered.
+        n_treatment: Treated users covered.
+        rarer_outcomes: For an outcome of 0 and 1: how often the rarer of the two occurs in the arm where that is less;
+            None for other outcomes.
+        control_mean: Outcome that the covered users would have without treatment.
+        effect: Average effect inside; None where an arm has fewer than two users or clusters.
+        rest: Average effect outside; None as above.
+        contrast: Inside minus outside; None where either is.
+        relative: ``effect`` / ``control_mean``; None where the mean is within four standard errors of zero.
+    """
+
+    share: float
+    n_control: int
+    n_treatment: int
+    rarer_outcomes: int | None
+    control_mean: float | None
+    effect: Estimate | None
+    rest: Estimate | None
+    contrast: Estimate | None
+    relative: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Mean:
+    """The mean of scores over a group; ``influence``, shape (n,), is zero outside it."""
+
+    value: float
+    influence: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Doubly robust scores of the users in control and one treatment, none of whom any model or rule has seen.
+
+    Attributes:
+        effect: Shape (n,), Gamma.
+        control: Shape (n,), scores of the outcome without treatment.
+        treated: Shape (n,).
+        outcome: Shape (n,).
+        binary: Whether every outcome is 0 or 1.
+        clusters: Shape (n,), codes 0, 1, … of units that are not independent; None: all are.
+    """
+
+    effect: Vector
+    control: Vector
+    treated: Mask
+    outcome: Vector
+    binary: bool
+    clusters: NDArray[np.intp] | None
+
+    @classmethod
+    def of(
+        cls,
+        outcome: Vector,
+        treated: Mask,
+        mean_control: ArrayLike,
+        mean_treatment: ArrayLike,
+        propensity: float,
+        *,
+        clusters: Any = None,
+    ) -> Self:
+        """Scores from outcomes and outcome models; arguments are those of ``dr_scores``.
+
+        Raises:
+            InputError: A user has no cluster, or as for ``dr_scores``.
+        """
+        return cls(
+            effect=dr_scores(outcome, treated, mean_control, mean_treatment, propensity),
+            control=mean_scores(outcome, ~treated, mean_control, 1 - propensity),
+            treated=treated,
+            outcome=outcome,
+            binary=bool(np.isin(outcome, (0, 1)).all()),
+            clusters=None if clusters is None else _cluster_codes(clusters),
+        )
+
+    def assess(self, inside: Mask, *, baseline: float = 0.0) -> Evidence:
+        """The evidence on the users in ``inside``, shape (n,).
+
+        Args:
+            inside: Who is covered by the rule.
+            baseline: Added to the control mean: the ratio around which a ratio was linearised.
+        """
+        n_treatment = int((inside & self.treated).sum())
+        within = self._mean(self.effect, inside)
+        outside = self._mean(self.effect, ~inside)
+        control = self._mean(self.control, inside)
+        contrast = (
+            _Mean(within.value - outside.value, within.influence - outside.influence) if within and outside else None
+        )
+        return Evidence(
+            share=float(inside.mean()) if len(inside) else 0.0,
+            n_control=int(inside.sum()) - n_treatment,
+            n_treatment=n_treatment,
+            rarer_outcomes=self._rarer_outcomes(inside) if self.binary else None,
+            control_mean=None if control is None else baseline + control.value,
+            effect=self._estimate(within),
+            rest=self._estimate(outside),
+            contrast=self._estimate(contrast),
+            relative=self._relative(within, control, baseline),
+        )
+
+    def detectable(self, shares: Sequence[float]) -> dict[float, float | None]:
+        """The smallest effect that a subpopulation of each share would show with 80 % power at the 5 % level.
+
+        The standard error of a mean over a share s of users is that over all of them divided by the root of s, so
+        the residual variance of both arms, the design and clusters are all counted.
+
+        Returns:
+            By share, outcome units; None where the average effect has no standard error.
+
+        Source: Lachin (1981), equation 1.
+        """
+        everybody = self._estimate(self._mean(self.effect, np.ones(len(self.effect), dtype=bool)))
+        if everybody is None:
+            return dict.fromkeys(shares)
+        multiple = float(ndtri((1 + LEVEL) / 2) + ndtri(POWER))
+        return {share: multiple * everybody.standard_error / math.sqrt(share) for share in shares}
+
+    def _mean(self, scores: Vector, group: Mask) -> _Mean | None:
+        """The mean over ``group``; None where an arm has fewer than two independent units in it."""
+        if min(self._independent(group & self.treated), self._independent(group & ~self.treated)) < 2:
+            return None
+        independent = self._independent(group)
+        value = float(scores[group].mean())
+        # Scaling influence, not variances, by G / (G - 1) lets the same sum serve means and differences of means.
+        correction = math.sqrt(independent / (independent - 1)) / int(group.sum())
+        return _Mean(value, np.where(group, (scores - value) * correction, 0.0))
+
+    def _independent(self, group: Mask) -> int:
+        return int(group.sum()) if self.clusters is None else len(np.unique(self.clusters[group]))
+
+    def _standard_error(self, influence: Vector) -> float:
+        sums = influence if self.clusters is None else np.bincount(self.clusters, influence)
+        return math.sqrt(float(sums @ sums))
+
+    def _estimate(self, mean: _Mean | None) -> Estimate | None:
+        if mean is None:
+            return None
+        error = self._standard_error(mean.influence)
+        half = float(ndtri((1 + LEVEL) / 2)) * error
+        return Estimate(
+            estimate=mean.value,
+            standard_error=error,
+            interval=(mean.value - half, mean.value + half),
+            p_value=_p_value(mean.value, error),
+        )
+
+    def _relative(self, effect: _Mean | None, control: _Mean | None, baseline: float) -> float | None:
+        if effect is None or control is None:
+            return None
+        control_mean = baseline + control.value
+        near_zero = abs(control_mean) <= NEAR_ZERO * self._standard_error(control.influence)
+        return None if near_zero else effect.value / control_mean
+
+    def _rarer_outcomes(self, inside: Mask) -> int:
+        arms = (self.outcome[inside & self.treated], self.outcome[inside & ~self.treated])
+        return min(int(min(arm.sum(), len(arm) - arm.sum())) for arm in arms)
+
+
+def _cluster_codes(clusters: Any) -> NDArray[np.intp]:
+    codes = pd.factorize(np.asarray(clusters))[0]
+    missing = int((codes < 0).sum())
+    if missing:
+        raise InputError(f"clusters: missing for {missing} of {len(codes)} users", remedy="give every user a cluster")
+    return codes
+
+
+def _p_value(estimate: float, standard_error: float) -> float:
+    if standard_error == 0:
+        return 1.0 if estimate == 0 else 0.0
+    return float(2 * ndtr(-abs(estimate) / standard_error))
+
+
+def q_values(evidence: Sequence[Evidence]) -> list[float]:
+    """The smallest false discovery rate at which each rule's contrast counts as found, over all rules examined.
+
+    A rule on which too few users bear witness stays in the family with p = 1.
+
+    Source: Benjamini, Hochberg (1995).
+    """
+    p_values = [1.0 if item.contrast is None else item.contrast.p_value for item in evidence]
+    return [float(q) for q in false_discovery_control(p_values)] if p_values else []

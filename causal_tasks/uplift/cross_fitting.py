@@ -1,0 +1,83 @@
+"""Predictions for every user by models that have not seen that user."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+
+from causal_tasks.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfFold:
+    """Cross-fitted predictions and the learners that made them.
+
+    Attributes:
+        outcomes: Shape (n, K + 1), float32: mean outcome of each user under each arm; columns are arm labels.
+        learners: Fitted learner by fold: the one that has not seen it.
+    """
+
+    outcomes: pd.DataFrame
+    learners: dict[int, Any]
+
+    def predict_outcomes(self, X: pd.DataFrame) -> pd.DataFrame:
+        """The mean of all folds' predictions for users that none of them has seen; like ``outcomes``."""
+        total = sum(learner.predict_outcomes(X) for learner in self.learners.values())
+        return pd.DataFrame(total / np.float32(len(self.learners)), columns=self.outcomes.columns)
+
+
+def predict_out_of_fold(
+    learner: Any,
+    X: pd.DataFrame,
+    outcome: ArrayLike,
+    treatment: ArrayLike,
+    fold: ArrayLike,
+    *,
+    control: Any = None,
+    sample_weight: ArrayLike | None = None,
+) -> OutOfFold:
+    """Fit a clone of ``learner`` without each fold in turn and predict that fold.
+
+    Args:
+        learner: Unfitted uplift learner.
+        X: Shape (n, p).
+        outcome: Shape (n,); users with a missing outcome are predicted but never learned from.
+        treatment: Shape (n,), arm labels.
+        fold: Shape (n,), integers.
+        control: Label of the control arm; None: 0.
+        sample_weight: Shape (n,); None weighs every row alike.
+
+    Raises:
+        InputError: There are fewer than two folds, or as for the learner's ``fit``.
+    """
+    values, labels, folds = np.asarray(outcome, dtype=np.float64), _array(treatment), np.asarray(fold)
+    weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    numbers = np.unique(folds)
+    if len(numbers) < 2:
+        raise InputError(f"fold: the only fold is {numbers.tolist()}", remedy="assign the users to two or more folds")
+    learned = ~np.isnan(values)
+    learners: dict[int, Any] = {}
+    parts: list[pd.DataFrame] = []
+    for number in numbers:
+        rows = np.flatnonzero((folds != number) & learned)
+        fitted = clone(learner).fit(
+            X.iloc[rows],
+            values[rows],
+            labels[rows],
+            control=control,
+            sample_weight=None if weight is None else weight[rows],
+        )
+        held_out = np.flatnonzero(folds == number)
+        predicted = fitted.predict_outcomes(X.iloc[held_out])
+        parts.append(pd.DataFrame(predicted, index=held_out, columns=list(fitted.arms_)))
+        learners[int(number)] = fitted
+    outcomes = pd.concat(parts).sort_index().set_axis(X.index)
+    return OutOfFold(outcomes=outcomes, learners=learners)
+
+
+def _array(labels: ArrayLike) -> NDArray[Any] | Any:
+    """``labels`` in a form that positions select from; categories stay categories."""
+    return labels.array if isinstance(labels, pd.Series) else np.asarray(labels)

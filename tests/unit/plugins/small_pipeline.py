@@ -1,0 +1,93 @@
+"""A pipeline of the same shape as the main job, small enough to run in a blink."""
+
+import time
+from typing import Any
+
+from causal_tasks.errors import InputError, StorageError
+from causal_tasks.pipelines.declaration import Pipeline, Resources, Stage
+from causal_tasks.run_folder import StageContext
+
+CALLS: list[str] = []
+BEHAVIOUR: dict[str, Any] = {"items": ["a", "b"], "fails": {}, "findings": "found_positive"}
+
+
+def _begin(context: StageContext, stage: str) -> None:
+    name = f"{stage}/{context.item}" if context.item else stage
+    CALLS.append(name)
+    if error := BEHAVIOUR["fails"].get(name):
+        raise error
+
+
+def prepare(context: StageContext) -> dict[str, str]:
+    _begin(context, "prepare")
+    return {"users": context.write_json("users.json", [1, 2, 3])}
+
+
+def validate(context: StageContext) -> dict[str, str]:
+    _begin(context, "validate")
+    return {"items": context.write_json("items.json", BEHAVIOUR["items"])}
+
+
+def measure(context: StageContext) -> dict[str, str]:
+    _begin(context, "measure")
+    return {"effects": context.write_json("effects.json", [])}
+
+
+def train(context: StageContext) -> dict[str, str]:
+    _begin(context, "train")
+    return {"card": context.write_json("card.json", {"candidate": context.item})}
+
+
+def select(context: StageContext) -> dict[str, str]:
+    _begin(context, "select")
+    trained = [manifest.item for manifest in context.inputs["train"]]
+    return {"selection": context.write_json("selection.json", {"trained": trained, "failed": sorted(context.failures)})}
+
+
+def mine(context: StageContext) -> dict[str, str]:
+    _begin(context, "mine")
+    return {"subpopulations": context.write_json("subpopulations.json", [])}
+
+
+def report(context: StageContext) -> dict[str, str]:
+    _begin(context, "report")
+    result = {
+        "verdict": {"code": BEHAVIOUR["findings"]},
+        "language": context.experiment.delivery.languages[0],
+        "run": {"at": time.time()},
+    }
+    outputs = {
+        "result": context.write_json("result.json", result),
+        "report": context.write_bytes("report.html", b"<html>"),
+    }
+    if BEHAVIOUR.get("picture"):
+        outputs["picture"] = context.write_bytes("picture.png", b"png")
+    return outputs
+
+
+def _stage(name: str, **declared: Any) -> Stage:
+    return Stage(name=name, run=f"{__name__}:{name}", code=1, **declared)
+
+
+SMALL = Pipeline(
+    name="small",
+    stages=(
+        _stage("prepare", reads=("window",), resources=Resources(minutes=60, gpu=True)),
+        _stage("validate", needs=("prepare",)),
+        _stage("measure", needs=("prepare", "validate")),
+        _stage("train", needs=("prepare", "validate"), over="validate", resources=Resources(gpu=True)),
+        _stage("select", needs=("prepare", "validate", "train"), survives_failures=True),
+        _stage("mine", needs=("prepare", "validate", "select")),
+        _stage(
+            "report",
+            reads=("delivery",),
+            needs=("prepare", "validate", "measure"),
+            wants=("train", "select", "mine"),
+            survives_failures=True,
+        ),
+    ),
+    publishes={"result.json": "result", "report.html": "report"},
+)
+
+WRONG_INPUT = InputError("column 'arm' is missing", remedy="add it")
+STORE_BUSY = StorageError("the store is busy", remedy="try again later")

@@ -1,0 +1,76 @@
+"""The stage reads what the others wrote and writes every view of it."""
+
+import json
+from html import escape
+from pathlib import Path
+
+import pytest
+
+from causal_tasks.report import stage
+from causal_tasks.report.result import result_digest
+from tests.unit.report import sample
+
+VIEWS = {"result", "report", "markdown_zh", "markdown_en", "message"}
+
+
+def read(uri):
+    return Path(uri.removeprefix("file://")).read_text(encoding="utf-8")
+
+
+def load(uri):
+    return json.loads(read(uri))
+
+
+@pytest.fixture(scope="module")
+def richest(tmp_path_factory):
+    """Where the views of the richest ending are, and the run folder."""
+    lake = tmp_path_factory.mktemp("lake")
+    return sample.run_report(f"file://{lake}", "found_both"), lake / "runs" / "music_autoplay" / "r1"
+
+
+@pytest.mark.parametrize("ending", ["too_small", "no_model"])
+def test_a_run_that_mined_nothing_gives_every_view(tmp_path, ending):
+    outputs = sample.run_report(f"file://{tmp_path}", ending)
+    assert outputs.keys() >= VIEWS
+    assert load(outputs["result"])["verdict"]["code"] == ending
+
+
+def test_every_view_tells_the_headline_of_the_result(richest):
+    outputs, _ = richest
+    verdict = load(outputs["result"])["verdict"]
+    assert outputs.keys() >= VIEWS
+    assert verdict["code"] == "found_both"
+    assert f"<h1>{escape(verdict['headline']['zh'])}</h1>" in read(outputs["report"])
+    assert read(outputs["markdown_en"]).startswith("# This experiment suggests")
+    message = load(outputs["message"])
+    assert message.keys() == {"zh", "en"}
+    assert message["en"]["markdown_v2"]["content"].startswith("**Some benefit, some are harmed**")
+
+
+def test_the_result_and_the_page_are_published_at_the_root_of_the_run(richest):
+    outputs, root = richest
+    assert (root / "result.json").read_text() == read(outputs["result"])
+    assert (root / "report.html").read_text() == read(outputs["report"])
+
+
+def test_the_run_names_every_stage_with_seconds_memory_device_host_and_attempt(richest):
+    run = load(richest[0]["result"])["run"]
+    assert run["stages"].keys() == {
+        "prepare", "validate", "measure", "train/t_lightgbm", "train/x_lightgbm", "select", "mine",
+    }  # fmt: skip
+    assert run["stages"]["mine"].keys() == {"attempt", "started_at", "seconds", "peak_memory_mb", "host", "device"}
+    assert run["candidates"]["t_lightgbm"] == {"device": "cpu", "seconds": 12.4}
+
+
+def test_two_runs_on_equal_input_differ_in_run_alone(tmp_path):
+    first, second = (load(sample.run_report(f"file://{tmp_path}/{name}", "too_small")["result"]) for name in "ab")
+    assert first["run"] != second["run"]
+    assert result_digest(first) == result_digest(second)
+
+
+def test_without_a_font_the_picture_is_left_out_and_the_result_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(stage, "find_font", lambda: None)
+    outputs = sample.run_report(f"file://{tmp_path}", "too_small")
+    assert "picture" not in outputs
+    assert load(outputs["result"])["run"]["notes"] == ["picture_left_out"]
+    assert "未附图片" in load(outputs["message"])["zh"]["markdown_v2"]["content"]

@@ -1,0 +1,199 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+from sklearn.base import clone
+
+from causal_tasks.base_models import LightGBM
+from causal_tasks.errors import InputError
+from causal_tasks.uplift import CANDIDATES, TLearner, candidate, predict_out_of_fold
+
+
+def experiment(n=12_000, *, effect=1.0, treatments=1, seed=0):
+    """Users with numeric, categorical and missing features, and effects that two of them decide."""
+    random = np.random.default_rng(seed)
+    X = pd.DataFrame({f"x{i}": random.normal(size=n).astype("float32") for i in range(5)})
+    X["city"] = pd.Categorical(random.choice(["a", "b", "c"], n), categories=["a", "b", "c"])
+    X.loc[::6, "x1"] = np.nan
+    first = effect * np.where(X["x1"].isna(), 1.0, np.where(X["city"] == "b", -1.0, 0.0))
+    effects = np.column_stack([first, effect * (X["x0"] > 0)])[:, :treatments]
+    arm = random.integers(0, treatments + 1, n)
+    received = np.column_stack([np.zeros(n), effects])[np.arange(n), arm]
+    outcome = X["x2"] + random.normal(size=n) * 0.5 + received
+    return X, outcome.to_numpy(dtype=float), arm, effects
+
+
+def fast():
+    return TLearner(LightGBM(n_estimators=60, learning_rate=0.1, min_child_samples=50))
+
+
+def test_a_planted_effect_is_recovered_on_users_it_has_not_seen():
+    X, outcome, arm, _ = experiment()
+    new, _, _, effects = experiment(seed=1)
+    uplift = fast().fit(X, outcome, arm).predict(new)
+    assert uplift.shape == (len(new),)
+    assert spearmanr(uplift, effects[:, 0]).statistic > 0.8
+    assert np.sqrt(np.mean((uplift - effects[:, 0]) ** 2)) < 0.3 * effects[:, 0].std()
+
+
+def test_without_an_effect_predictions_stay_near_zero():
+    X, outcome, arm, _ = experiment(effect=0.0)
+    new = experiment(seed=1)[0]
+    uplift = fast().fit(X, outcome, arm).predict(new)
+    assert abs(uplift.mean()) < 0.05
+    assert uplift.std() < 0.15 * outcome.std()
+
+
+def test_treatments_come_in_the_order_of_their_labels_and_share_the_control_model():
+    X, outcome, arm, effects = experiment(treatments=2)
+    labels = np.array(["control", "z", "a"])[arm]
+    learner = fast().fit(X, outcome, labels, control="control")
+    assert learner.control_ == "control"
+    assert learner.treatments_ == ["a", "z"]
+    uplift = learner.predict(X)
+    assert uplift.shape == (len(X), 2)
+    for column, effect in ((0, effects[:, 1]), (1, effects[:, 0])):
+        assert spearmanr(uplift[:, column], effect).statistic > 0.8
+    outcomes = learner.predict_outcomes(X)
+    np.testing.assert_array_equal(outcomes[:, 1:] - outcomes[:, [0]], uplift)
+    alone = fast().fit(X[labels != "z"], outcome[labels != "z"], labels[labels != "z"], control="control")
+    np.testing.assert_array_equal(alone.predict(X), uplift[:, 0])
+
+
+def test_swapping_the_arms_turns_the_sign():
+    X, outcome, arm, _ = experiment(2_000)
+    np.testing.assert_array_equal(fast().fit(X, outcome, 1 - arm).predict(X), -fast().fit(X, outcome, arm).predict(X))
+
+
+def test_a_weight_of_a_user_reaches_the_models():
+    X, outcome, arm, _ = experiment(4_000)
+    shifted = np.concatenate([outcome, outcome + 100 * arm])
+    weight = np.repeat([1.0, 1e-9], len(outcome))
+    learner = fast().fit(pd.concat([X, X]), shifted, np.tile(arm, 2), sample_weight=weight)
+    assert abs(learner.predict(X).mean()) < 1
+
+
+def test_a_saved_learner_predicts_the_same(tmp_path):
+    X, outcome, arm, _ = experiment(2_000, treatments=2)
+    labels = np.array(["对照/组", "b", "C-1"])[arm]
+    learner = fast().fit(X, outcome, labels, control="对照/组")
+    learner.save(tmp_path / "fold-0")
+    loaded = TLearner.load(tmp_path / "fold-0")
+    np.testing.assert_array_equal(loaded.predict_outcomes(X), learner.predict_outcomes(X))
+    assert loaded.arms_ == ("对照/组", "C-1", "b")
+    assert loaded.base_model.get_params() == learner.base_model.get_params()
+    assert sorted(file.name for file in (tmp_path / "fold-0").iterdir()) == [
+        "C-1.txt",
+        "arm-0.txt",
+        "b.txt",
+        "model.json",
+    ]
+
+
+def test_a_folder_of_an_unknown_model_is_refused(tmp_path):
+    X, outcome, arm, _ = experiment(500)
+    fast().fit(X, outcome, arm).save(tmp_path)
+    description = json.loads((tmp_path / "model.json").read_text())
+    (tmp_path / "model.json").write_text(json.dumps(description | {"base_model": "CatBoost"}))
+    with pytest.raises(InputError, match="holds a TLearner of CatBoost"):
+        TLearner.load(tmp_path)
+
+
+def test_a_model_of_a_newer_library_is_refused(tmp_path):
+    X, outcome, arm, _ = experiment(500)
+    fast().fit(X, outcome, arm).save(tmp_path)
+    description = json.loads((tmp_path / "model.json").read_text())
+    description["library"]["version"] = "99.1.0"
+    (tmp_path / "model.json").write_text(json.dumps(description))
+    with pytest.raises(InputError, match=r"saved with lightgbm 99\.1\.0"):
+        TLearner.load(tmp_path)
+
+
+def test_two_fits_write_the_same_bytes(tmp_path):
+    X, outcome, arm, _ = experiment(2_000)
+    for name in ("one", "two"):
+        fast().fit(X, outcome, arm).save(tmp_path / name)
+    files = [{f.name: f.read_bytes() for f in (tmp_path / name).iterdir()} for name in ("one", "two")]
+    assert files[0] == files[1]
+
+
+def test_a_clone_shares_no_model_with_its_original():
+    learner = fast()
+    copy = clone(learner)
+    assert copy.get_params()["base_model__n_estimators"] == 60
+    copy.set_params(base_model__n_estimators=3)
+    assert learner.base_model.n_estimators == 60
+    X, outcome, arm, _ = experiment(500)
+    learner.fit(X, outcome, arm)
+    assert not hasattr(learner.base_model, "booster_")
+    assert repr(learner).startswith("TLearner(base_model=LightGBM(")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"treatment": np.zeros(500)}, "every row is in the control arm"),
+        ({"treatment": np.array(["a", "b"] * 250)}, "no label among"),
+        ({"outcome": np.zeros(499)}, r"have \[499, 500\] rows"),
+        ({"outcome": np.full(500, np.nan)}, "missing or infinite"),
+    ],
+)
+def test_data_that_cannot_be_learned_from_is_refused(change, message):
+    X, outcome, arm, _ = experiment(500)
+    with pytest.raises(InputError, match=message):
+        fast().fit(**({"X": X, "outcome": outcome, "treatment": arm} | change))
+
+
+def test_every_named_candidate_is_a_learner_with_the_given_seed_and_threads():
+    for name in CANDIDATES:
+        parameters = candidate(name, n_jobs=3, random_state=7).get_params()
+        assert (parameters["base_model__n_jobs"], parameters["base_model__random_state"]) == (3, 7)
+
+
+def test_an_unknown_candidate_is_refused_with_the_known_names():
+    with pytest.raises(InputError, match=r"'t_catboost' is unknown; use one of t_lightgbm"):
+        candidate("t_catboost")
+
+
+def test_out_of_fold_predictions_come_from_the_model_that_has_not_seen_the_user():
+    X, outcome, arm, _ = experiment(3_000)
+    fold = np.arange(len(X)) % 3
+    crossed = predict_out_of_fold(fast(), X, outcome, arm, fold)
+    without_first = fast().fit(X[fold != 0], outcome[fold != 0], arm[fold != 0])
+    np.testing.assert_array_equal(crossed.outcomes[fold == 0], without_first.predict_outcomes(X[fold == 0]))
+    assert sorted(crossed.learners) == [0, 1, 2]
+
+
+def test_a_users_own_outcome_never_moves_its_own_prediction():
+    X, outcome, arm, _ = experiment(1_000)
+    fold = np.arange(len(X)) % 2
+    changed = np.where(fold == 0, outcome + 1_000, outcome)
+    before, after = (predict_out_of_fold(fast(), X, y, arm, fold).outcomes for y in (outcome, changed))
+    np.testing.assert_array_equal(before[fold == 0], after[fold == 0])
+    assert (after[fold == 1] - before[fold == 1]).to_numpy().min() > 500
+
+
+def test_users_without_an_outcome_are_predicted_but_not_learned_from():
+    X, outcome, arm, _ = experiment(2_000)
+    fold = np.arange(len(X)) % 2
+    unknown = np.arange(len(X)) % 10 == 0
+    crossed = predict_out_of_fold(fast(), X, np.where(unknown, np.nan, outcome), arm, fold)
+    without = predict_out_of_fold(fast(), X[~unknown], outcome[~unknown], arm[~unknown], fold[~unknown])
+    np.testing.assert_array_equal(crossed.outcomes[~unknown], without.outcomes)
+    assert np.isfinite(crossed.outcomes.to_numpy()).all()
+
+
+def test_users_of_no_fold_get_the_mean_of_all_models():
+    X, outcome, arm, _ = experiment(2_000)
+    new = experiment(50, seed=1)[0]
+    crossed = predict_out_of_fold(fast(), X, outcome, arm, np.arange(len(X)) % 2)
+    both = [crossed.learners[fold].predict_outcomes(new) for fold in (0, 1)]
+    np.testing.assert_allclose(crossed.predict_outcomes(new), np.mean(both, axis=0), rtol=1e-6)
+
+
+def test_a_single_fold_is_refused():
+    X, outcome, arm, _ = experiment(500)
+    with pytest.raises(InputError, match=r"only fold is \[3\]"):
+        predict_out_of_fold(fast(), X, outcome, arm, np.full(500, 3))
