@@ -35,11 +35,8 @@ setup: ## Make or update .venv from the locks; install Chinese fonts and Chromiu
 demo: setup ## Mine a simulated experiment from end to end (USERS=100000, KEEP=0 to end without waiting)
 	@$(BIN)/python -m local_stack demo
 
-test: setup ## Run all tests but the slow ones and those for a GPU
-	@if [ -z "$$CAUSAL_TEST_DATA" ] && [ -d ../shared/data ]; then \
-		CAUSAL_TEST_DATA=$$(cd ../shared/data && pwd); export CAUSAL_TEST_DATA; \
-	fi; \
-	$(BIN)/pytest -m "not slow and not gpu" --durations=15
+test: setup ## Run all tests but the slow ones; CAUSAL_TEST_DATA names the folder of public data sets
+	$(BIN)/pytest -m "not slow" --durations=15
 
 lint: setup ## Check style, format, types and the direction of imports
 	$(BIN)/ruff check .
@@ -57,10 +54,10 @@ calibrate: setup ## Run the slow statistical tests
 stop: ## Stop every server that the demo or "local_stack up" has left running
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local_stack down; fi
 
-lock: setup ## Resolve the dependencies anew
+lock: setup ## Bring requirements/cpu.txt in line with pyproject.toml
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml \
 		--extra models --extra airflow --extra local --extra dev --python-version 3.11 --generate-hashes \
-		--no-emit-package torch --no-emit-package triton --upgrade -q -o requirements/cpu.txt
+		--no-emit-package torch --no-emit-package triton -q -o requirements/cpu.txt
 
 clean: stop ## Remove everything that was made here but .venv
 	rm -rf .local build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

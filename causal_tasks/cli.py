@@ -14,6 +14,7 @@ from rich.table import Table
 
 from causal_tasks.errors import CausalTasksError, InputError
 from causal_tasks.experiment import Experiment
+from causal_tasks.lake import experiment_uri, truth_uri
 from causal_tasks.pipelines import MINE
 from causal_tasks.pipelines.execution import StageResult, load_experiment, require_ready, run_pipeline, run_stage
 from causal_tasks.run_folder import RunFolder
@@ -165,9 +166,8 @@ def simulate(
     made: Experiment = simulate_experiment(
         settings, experiment_id=experiment_id, users=users, treatments=arms, effect=effect, seed=seed
     )
-    root = settings.lake.rstrip("/")
-    console.print(f"experiment: {root}/experiments/{made.experiment_id}.json", highlight=False, soft_wrap=True)
-    console.print(f"truth:      {root}/truth/{made.experiment_id}.json", highlight=False, soft_wrap=True)
+    console.print(f"experiment: {experiment_uri(made.experiment_id, settings)}", highlight=False, soft_wrap=True)
+    console.print(f"truth:      {truth_uri(made.experiment_id, settings)}", highlight=False, soft_wrap=True)
 
 
 @app.command()

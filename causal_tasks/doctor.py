@@ -10,6 +10,7 @@ from typing import Literal
 import psutil
 
 from causal_tasks.errors import CausalTasksError
+from causal_tasks.lake import experiments_folder
 from causal_tasks.settings import Settings
 from causal_tasks.storage import Storage
 
@@ -92,7 +93,7 @@ def _font(_: Settings) -> Finding:
 
 
 def _lake(settings: Settings) -> Finding:
-    experiments = Storage(settings).list_files(f"{settings.lake.rstrip('/')}/experiments", hash_local=False)
+    experiments = Storage(settings).list_files(experiments_folder(settings), hash_local=False)
     return Finding("lake", f"{settings.lake}: {len(experiments)} experiment files", "pass")
 
 

@@ -23,7 +23,6 @@ from causal_tasks.rule import LANGUAGES, Language, Rule, Text
 NOT_SEMANTIC = frozenset({"name", "owner", "status", "delivery"})
 """Fields that may differ between two statements of the same run."""
 
-RESERVED_COLUMNS = frozenset({"unit", "arm", "start", "part", "fold"})
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 

@@ -117,21 +117,17 @@ def require_gpu() -> None:
         ) from error
 
 
-def read(
-    chunks: Sequence[Any], load: Callable[..., Any], *, meta: Any, divisions: Sequence[int] = (), **shared: Any
-) -> Any:
+def read(chunks: Sequence[Any], load: Callable[..., Any], *, meta: Any, **shared: Any) -> Any:
     """A dask dataframe whose partitions are read by ``load``, one chunk each.
 
     Args:
         chunks: What one call of ``load`` reads; at least one.
         load: ``load(chunk, **shared)`` returns a frame on the engine's device.
         meta: An empty frame of the same columns and types.
-        divisions: First and last index value of each partition, where known.
         shared: Arguments that all calls have in common, large ones through :meth:`Engine.share`.
     """
-    known = tuple(divisions) or None
     make: Any = dask.dataframe.from_map
-    return make(load, chunks, meta=meta, divisions=known, enforce_metadata=False, **shared)
+    return make(load, chunks, meta=meta, enforce_metadata=False, **shared)
 
 
 def gather(frame: Any, *, key: str, bounds: Sequence[int]) -> Any:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from causal_tasks.errors import CausalTasksError, InputError
 from causal_tasks.experiment import NOT_SEMANTIC, Experiment
+from causal_tasks.lake import run_uri
 from causal_tasks.settings import Settings
 from causal_tasks.storage import Storage, Uri, json_bytes
 
@@ -170,7 +171,7 @@ class StageContext:
 
 
 class RunFolder:
-    """The folder ``LAKE/runs/<experiment_id>/r<revision>``.
+    """The folder of one revision of an experiment.
 
     Attributes:
         uri: Its address.
@@ -185,11 +186,6 @@ class RunFolder:
         self.settings = settings
         self.storage = Storage(settings)
 
-    @staticmethod
-    def uri_of(experiment: Experiment, settings: Settings) -> Uri:
-        """Where the run folder of an experiment's revision is or will be."""
-        return f"{settings.lake.rstrip('/')}/runs/{experiment.experiment_id}/r{experiment.revision}"
-
     @classmethod
     def open(cls, experiment: Experiment, settings: Settings) -> Self:
         """The experiment's run folder, created and frozen by whoever comes first.
@@ -198,7 +194,7 @@ class RunFolder:
             InputError: A run of this revision exists and was made from a different statement.
             ConfigurationError: The store does not honour conditional creation.
         """
-        uri = cls.uri_of(experiment, settings)
+        uri = run_uri(experiment, settings)
         storage = Storage(settings)
         frozen_uri = f"{uri}/experiment.json"
         if not storage.exists(frozen_uri):

@@ -1,9 +1,9 @@
 """Where and how to run: storage, device, cluster, limits. Never what to analyse."""
 
 import os
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -26,7 +26,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CAUSAL_", frozen=True)
 
-    lake: str = "s3://lake"
+    lake: Annotated[str, AfterValidator(lambda uri: uri.rstrip("/"))] = "s3://lake"
     s3_endpoint: str | None = None
     s3_public_endpoint: str | None = None
     s3_key: str | None = None

@@ -92,7 +92,13 @@ class Storage:
         """Whether a file (not a folder: emptied S3 prefixes linger) is there."""
         with _explained(uri):
             filesystem, path = self.filesystem(uri)
-            return bool(filesystem.isfile(path))
+            try:
+                # Not isfile: s3fs answers False there to whatever goes wrong.
+                return bool(filesystem.info(path)["type"] == "file")
+            except FileNotFoundError as error:
+                if "bucket" in str(error).lower():
+                    raise
+                return False
 
     def list_files(self, uri: Uri, *, suffix: str = "", hash_local: bool = True) -> list[StoredFile]:
         """Every file at or under ``uri`` whose name ends in ``suffix``, sorted by path; empty where there is none.
@@ -105,7 +111,8 @@ class Storage:
         with _explained(uri):
             filesystem, path = self.filesystem(uri)
             root = path.rstrip("/")
-            found: dict[str, dict[str, Any]] = filesystem.find(root, detail=True)
+            listed: dict[str, dict[str, Any]] = filesystem.find(root, detail=True)
+            found = {name: info for name, info in listed.items() if info["type"] == "file"}
             if uri.startswith("s3://") and not found:
                 filesystem.ls(root.split("/", 1)[0])
         return [
@@ -181,7 +188,7 @@ class Storage:
         Raises:
             ConfigurationError: It does not, so concurrent runs could overwrite each other.
         """
-        uri = f"{root.rstrip('/')}/.probe-{uuid4().hex}"
+        uri = f"{root}/.probe-{uuid4().hex}"
         try:
             first, second = self.create_exclusively(uri, b"first"), self.create_exclusively(uri, b"second")
         finally:
@@ -236,8 +243,7 @@ def _put_exclusively(filesystem: Any, path: str, data: bytes) -> None:
     except FileExistsError:
         pass  # as above
     except OSError as error:
-        lost = error.errno == errno.EINVAL and filesystem.isfile(path)
-        if not lost:
+        if error.errno != errno.EINVAL or not filesystem.exists(path):
             raise
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -26,9 +27,7 @@ def up(root: Root = STATE, port: Port = None, fresh: bool = False) -> None:
     began = time.monotonic()
     with running_stack(root, port=port, fresh=fresh) as stack:
         print(f"up after {time.monotonic() - began:.0f} s", flush=True)
-        _describe(stack)
-        print("Ctrl-C ends it.", flush=True)
-        signal.pause()
+        _stay(stack)
 
 
 @app.command()
@@ -61,15 +60,20 @@ def demo(
         run_demo(stack, root, users=users)
         if keep:
             print()
-            _describe(stack)
-            print("Ctrl-C ends it.", flush=True)
-            signal.pause()
+            _stay(stack)
 
 
 def _describe(stack: Stack) -> None:
     print(f"Airflow       {stack.address}   user {stack.user}   password {stack.password}")
     print(f"S3            {stack.store.endpoint}   key {stack.store.key}   secret {stack.store.secret}")
     print(f"group inbox   {stack.robot.inbox}", flush=True)
+
+
+def _stay(stack: Stack) -> None:
+    _describe(stack)
+    print("Ctrl-C ends it.", flush=True)
+    with suppress(KeyboardInterrupt):
+        signal.pause()
 
 
 def _end(number: int, _: FrameType | None) -> None:
@@ -82,9 +86,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGHUP, _end)
     try:
-        app(standalone_mode=False)
-    except KeyboardInterrupt:
-        raise SystemExit(0) from None
+        app()
     except CausalTasksError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         raise SystemExit(1) from None

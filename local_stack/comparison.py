@@ -6,6 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from causal_tasks.experiment import Experiment
+from causal_tasks.lake import run_uri, truth_uri
 from causal_tasks.rule import Rule
 from causal_tasks.run_folder import RunFolder
 from causal_tasks.settings import Settings
@@ -18,8 +19,8 @@ def compare_with_truth(experiment: Experiment, settings: Settings) -> Table:
         experiment: A simulated experiment that has been mined.
         settings: Where its lake is.
     """
-    run = RunFolder.existing(f"{settings.lake}/runs/{experiment.experiment_id}/r{experiment.revision}", settings)
-    truth = run.storage.read_json(f"{settings.lake}/truth/{experiment.experiment_id}.json")
+    run = RunFolder.existing(run_uri(experiment, settings), settings)
+    truth = run.storage.read_json(truth_uri(experiment.experiment_id, settings))
     found = run.storage.read_json(f"{run.uri}/result.json")["subpopulations"]
     users = _analysed_users(run, truth, found)
     names = experiment.features.display_names()

@@ -9,11 +9,9 @@ import pyarrow as pa
 
 from causal_tasks.data.tables import ParquetFile, ParquetTable
 from causal_tasks.errors import InputError
-from causal_tasks.experiment import RESERVED_COLUMNS, Experiment
-from causal_tasks.settings import Settings
-from causal_tasks.storage import Uri
+from causal_tasks.experiment import Experiment
+from causal_tasks.lake import TableName
 
-TableName = Literal["assignments", "metrics", "features"]
 TABLES: tuple[TableName, ...] = ("assignments", "metrics", "features")
 
 Kind = Literal["integer", "number", "boolean", "text", "date", "timestamp", "empty", "other"]
@@ -21,7 +19,7 @@ Kind = Literal["integer", "number", "boolean", "text", "date", "timestamp", "emp
 RESERVED_PREFIXES = ("y__", "pre__", "num__", "den__", "prenum__", "preden__")
 """Beginnings of column names that ``prepare`` gives to outcomes."""
 
-RESERVED_NAMES = RESERVED_COLUMNS | {"cluster"}
+RESERVED_NAMES = frozenset({"unit", "arm", "start", "part", "fold", "cluster"})
 """Column names that ``prepare`` gives to what it makes itself."""
 
 INTEGER_ID, TEXT_ID = pa.int64(), pa.large_string()
@@ -36,12 +34,6 @@ _IDENTITY_TYPES: Mapping[Kind, pa.DataType] = {
 }
 _NUMERIC: frozenset[Kind] = frozenset({"integer", "number", "boolean", "empty"})
 _EXACT_IN_FLOAT32 = (pa.int8(), pa.int16(), pa.uint8(), pa.uint16(), pa.float16(), pa.float32())
-
-
-def table_uri(experiment: Experiment, settings: Settings, table: TableName) -> Uri:
-    """Where a table of the experiment is."""
-    stated: str | None = getattr(experiment.tables, table)
-    return stated or f"{settings.lake.rstrip('/')}/tables/{table}"
 
 
 def kind_of(stored: pa.DataType) -> Kind:

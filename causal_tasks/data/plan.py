@@ -55,7 +55,6 @@ def metrics_input(table: ParquetTable, experiment: Experiment, units: Units, dev
         InputError: A column is missing or of the wrong type, or an id has no value.
     """
     days, column = metric_days(experiment), experiment.tables.date_column
-    require_no_null(table, (column,))
     table = _cut(table, column, units, days, remedy="correct the dates, or write the rows that are missing")
     names = list(dict.fromkeys(name for metric in experiment.metrics for name in metric.columns))
     require_numbers(table, names)

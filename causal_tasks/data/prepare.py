@@ -18,7 +18,13 @@ from causal_tasks.data.cohort import (
     require_mature,
     transitions,
 )
-from causal_tasks.data.contracts import TABLES, TableName, id_type, require_days, require_same_ids, table_uri
+from causal_tasks.data.contracts import (
+    TABLES,
+    id_type,
+    require_days,
+    require_no_null,
+    require_same_ids,
+)
 from causal_tasks.data.joining import JoinJob
 from causal_tasks.data.plan import features_input, join_plan, metrics_input
 from causal_tasks.data.rows import Units
@@ -26,6 +32,7 @@ from causal_tasks.data.tables import EPOCH, ParquetTable, open_table
 from causal_tasks.data.users import Draft, applied_caps, feature_levels, feature_profile, part_files, user_rows
 from causal_tasks.data.waterfall import Counts, Waterfall
 from causal_tasks.experiment import Experiment
+from causal_tasks.lake import TableName, table_uri
 from causal_tasks.run_folder import StageContext
 from causal_tasks.storage import Uri
 
@@ -46,6 +53,7 @@ def prepare(context: StageContext) -> dict[str, Uri]:
     tables: Tables = {name: open_table(context.storage, table_uri(experiment, settings, name), name) for name in TABLES}
     require_same_ids({name: id_type(table, experiment.unit) for name, table in tables.items()}, experiment.unit)
     require_days(tables["metrics"], experiment.tables.date_column)
+    require_no_null(tables["metrics"], (experiment.tables.date_column,))
     last_day = tables["metrics"].last_day(experiment.tables.date_column)
     exposures = first_exposures(
         read_assignments(tables["assignments"], experiment, threads=settings.threads), experiment

@@ -23,6 +23,7 @@ from causal_tasks.data.music_scenario import Calendar, state_experiment
 from causal_tasks.data.planted import Truth, find_members, plant, relative_effects
 from causal_tasks.errors import InputError
 from causal_tasks.experiment import Experiment
+from causal_tasks.lake import experiment_uri, truth_uri
 from causal_tasks.settings import Settings
 from causal_tasks.storage import Storage, Uri
 
@@ -86,7 +87,7 @@ def simulate_experiment(
     truth = Truth(plant(labels, effect))
     calendar = Calendar(started_at, timezone, enrolment_days, window_days, pre_days)
     experiment = state_experiment(experiment_id, labels, calendar, status=status)
-    lake = _Lake(Storage(settings), settings.lake.rstrip("/"), experiment_id)
+    lake = _Lake(Storage(settings), settings, experiment_id)
     lake.remove_earlier_simulation()
     for chunk, first in enumerate(range(0, users, chunk_users)):
         ids = _user_ids(experiment_id, np.arange(first, min(first + chunk_users, users)), user_ids)
@@ -172,16 +173,16 @@ class _Lake:
     """Where the files of one simulated experiment are."""
 
     storage: Storage
-    root: Uri
+    settings: Settings
     experiment_id: str
 
     @property
     def statement(self) -> Uri:
-        return f"{self.root}/experiments/{self.experiment_id}.json"
+        return experiment_uri(self.experiment_id, self.settings)
 
     @property
     def truth(self) -> Uri:
-        return f"{self.root}/truth/{self.experiment_id}.json"
+        return truth_uri(self.experiment_id, self.settings)
 
     def remove_earlier_simulation(self) -> None:
         """Delete the statement first, so that nobody mines tables that are being replaced."""
@@ -193,7 +194,7 @@ class _Lake:
             self.storage.delete(self.statement)
         own = re.compile(rf"part-{re.escape(self.experiment_id)}-\d+\.parquet")
         for table in _TABLES:
-            folder = f"{self.root}/tables/{table}"
+            folder = f"{self.settings.lake}/tables/{table}"
             for file in self.storage.list_files(folder, suffix=".parquet", hash_local=False):
                 if own.fullmatch(file.path):
                     self.storage.delete(f"{folder}/{file.path}")
@@ -201,7 +202,7 @@ class _Lake:
     def write_part(self, table: str, chunk: int, rows: pa.Table) -> None:
         sink = pa.BufferOutputStream()
         pq.write_table(rows, sink, row_group_size=_ROW_GROUP, compression="zstd")
-        uri = f"{self.root}/tables/{table}/part-{self.experiment_id}-{chunk:05d}.parquet"
+        uri = f"{self.settings.lake}/tables/{table}/part-{self.experiment_id}-{chunk:05d}.parquet"
         self.storage.write_bytes(uri, sink.getvalue().to_pybytes())
 
     def write_statements(self, experiment: Experiment, truth: dict[str, Any]) -> None:

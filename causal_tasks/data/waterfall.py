@@ -33,8 +33,8 @@ class Waterfall:
 
     def _add(self, step: str, units: Counts, dropped: Counts) -> None:
         self.left = units
-        self._steps.append({"step": step, "units": self.by_arm(units), "dropped": self.by_arm(dropped)})
+        self._steps.append({"step": step, "units": self._by_arm(units), "dropped": self._by_arm(dropped)})
 
-    def by_arm(self, counts: Counts) -> dict[str, int]:
+    def _by_arm(self, counts: Counts) -> dict[str, int]:
         """Counts under their arm's label."""
         return {arm: int(count) for arm, count in zip(self._arms, counts, strict=True)}

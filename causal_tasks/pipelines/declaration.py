@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any
+
+from causal_tasks.lake import TableName
 
 ITEMS = "items"
 """Name of the output, a JSON list of strings, over which another stage is mapped."""
@@ -46,7 +48,7 @@ class Stage:
     needs: tuple[str, ...] = ()
     wants: tuple[str, ...] = ()
     over: str | None = None
-    sources: tuple[Literal["assignments", "metrics", "features"], ...] = ()
+    sources: tuple[TableName, ...] = ()
     survives_failures: bool = False
     resources: Resources = Resources()
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from causal_tasks.errors import InputError, NotReadyError
 from causal_tasks.experiment import Experiment
+from causal_tasks.lake import experiment_uri, table_uri
 from causal_tasks.pipelines.declaration import ITEMS, Pipeline, Stage
 from causal_tasks.pipelines.mine import MINE
 from causal_tasks.run_folder import Failure, Manifest, RunFolder, StageContext
@@ -31,11 +32,6 @@ class StageResult(BaseModel):
     manifest: Uri
     items: list[str] | None = None
     adopted: bool = False
-
-
-def experiment_uri(experiment: str, settings: Settings) -> Uri:
-    """The address of an experiment file, given its id or the address itself."""
-    return experiment if "://" in experiment else f"{settings.lake.rstrip('/')}/experiments/{experiment}.json"
 
 
 def load_experiment(experiment: str, settings: Settings, *, revision: int | None = None) -> Experiment:
@@ -82,7 +78,7 @@ def require_ready(experiment: Experiment, *, now: datetime | None = None) -> Non
         )
     if ready_at > (now or datetime.now(UTC)):
         raise NotReadyError(
-            f"experiment {experiment.experiment_id!r} ended {experiment.ended_at}, its late data settles until {ready_at}",
+            f"{experiment.experiment_id!r} ended at {experiment.ended_at} and its late data settles until {ready_at}",
             remedy="wait, or lower settle_hours",
         )
 
@@ -196,16 +192,11 @@ def _fingerprint(
             "inputs": {manifest.key: manifest.digests for manifest in manifests},
             "failures": {key: failure.message if failure else None for key, failure in failures.items()},
             "sources": {
-                source: run.storage.list_files(table_uri(run, source), suffix=".parquet") for source in stage.sources
+                table: run.storage.list_files(table_uri(run.experiment, run.settings, table), suffix=".parquet")
+                for table in stage.sources
             },
         }
     )
-
-
-def table_uri(run: RunFolder, table: str) -> Uri:
-    """Where a table of the experiment is."""
-    stated: str | None = getattr(run.experiment.tables, table)
-    return stated or f"{run.settings.lake.rstrip('/')}/tables/{table}"
 
 
 Progress = Callable[[str, str | None, StageResult | None], None]

@@ -74,6 +74,8 @@ MINE = Pipeline(
                 "revision",
                 "name",
                 "owner",
+                "unit",
+                "eligible",
                 "started_at",
                 "ended_at",
                 "window",

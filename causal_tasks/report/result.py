@@ -20,6 +20,8 @@ _STATED = frozenset(
         "revision",
         "name",
         "owner",
+        "unit",
+        "eligible",
         "started_at",
         "ended_at",
         "control",

@@ -16,8 +16,8 @@ import yaml
 
 from causal_tasks.errors import CausalTasksError, InputError
 from causal_tasks.experiment import Experiment
+from causal_tasks.lake import experiments_folder, run_uri
 from causal_tasks.pipelines.execution import load_experiment
-from causal_tasks.run_folder import RunFolder
 from causal_tasks.settings import Settings
 from causal_tasks.storage import Storage, Uri
 
@@ -128,11 +128,11 @@ def _is_ready(experiment: Experiment, now: datetime) -> bool:
 
 def _has_run(experiment: Experiment, settings: Settings, storage: Storage) -> bool:
     """Whether a run of the experiment has begun; a failed one is for a person to clear, not to trigger again."""
-    return storage.exists(f"{RunFolder.uri_of(experiment, settings)}/experiment.json")
+    return storage.exists(f"{run_uri(experiment, settings)}/experiment.json")
 
 
 def _read_all(settings: Settings, storage: Storage) -> tuple[list[Stated], list[Poisoned]]:
-    folder = f"{settings.lake.rstrip('/')}/experiments"
+    folder = experiments_folder(settings)
     files = [file for file in storage.list_files(folder) if file.path.endswith(_SUFFIXES) and "/" not in file.path]
     problems: list[CausalTasksError] = []
 

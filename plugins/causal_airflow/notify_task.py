@@ -81,7 +81,7 @@ class NotifyOperator(BaseOperator):
         hook = WeComRobotHook(delivery.wecom)
         message = failure_message(name, failures, delivery.languages[0], _run_page(context))
         digest = digest_of({"run": context["run_id"], "failures": failures})
-        claim = f"{settings.lake.rstrip('/')}/notify/failures/{digest}.json"
+        claim = f"{settings.lake}/notify/failures/{digest}.json"
         try:
             return deliver([message], claim=claim, dag_run=context["run_id"], storage=Storage(settings), send=hook.send)
         except (StorageError, ConfigurationError) as error:

@@ -56,9 +56,9 @@ def test_tasks_know_the_lake_and_threads_that_wait_do_not_spin(airflow, probe):
 
 
 def test_logs_are_kept_in_the_object_store_and_read_back(airflow, probe, stack):
+    storage, folder = Storage(stack.settings), f"s3://lake/airflow-logs/dag_id={PROBE}"
+    wait_until(lambda: len(storage.list_files(folder, suffix=".log")) == 3)  # a worker uploads after it has reported
     assert any("the probe speaks" in line for line in airflow.log(PROBE, probe, "variables"))
-    logs = Storage(stack.settings).list_files(f"s3://lake/airflow-logs/dag_id={PROBE}", suffix=".log")
-    assert len(logs) == 3
 
 
 def test_a_run_id_is_taken_once(airflow, probe):
@@ -78,7 +78,7 @@ def test_the_log_of_a_failed_task_tells_the_error(airflow):
     run = airflow.trigger(FAILURE)
     wait_until(lambda: airflow.run_state(FAILURE, run) in FINISHED_RUN)
     assert airflow.task_states(FAILURE, run) == {"fail": "failed"}
-    assert any("ValueError: planted failure" in line for line in airflow.log(FAILURE, run, "fail"))
+    wait_until(lambda: any("ValueError: planted failure" in line for line in airflow.log(FAILURE, run, "fail")))
 
 
 def test_the_pools_of_the_repository_exist(airflow):

@@ -124,7 +124,6 @@ def test_a_missing_key_is_a_missing_file_and_not_a_wrong_configuration(storage, 
     assert storage.content_digest(f"{folder}/absent") is None
 
 
-@pytest.mark.xfail(strict=True, reason="list_files takes the lingering prefix of an emptied folder for a local file")
 def test_a_deleted_folder_is_empty(storage, folder):
     for name in ("a", "b/c"):
         storage.write_bytes(f"{folder}/{name}", b"x")
@@ -142,14 +141,11 @@ def test_a_table_of_two_files_comes_back_in_file_order_with_the_columns_asked_fo
     assert list(table.columns) == ["unit", "level"]
 
 
-EXISTS = pytest.param(
-    "exists", marks=pytest.mark.xfail(strict=True, reason="exists answers False whatever the store's error is")
-)
 WRONG_LOGINS = [{"s3_key": "nobody"}, {"s3_secret": SecretStr("wrong")}]
 
 
 @pytest.mark.parametrize("wrong", WRONG_LOGINS, ids=["key", "secret"])
-@pytest.mark.parametrize("action", ["read", "write", "create", "list", EXISTS])
+@pytest.mark.parametrize("action", ["read", "write", "create", "list", "exists"])
 def test_a_wrong_login_is_refused_with_the_remedy_and_without_the_secret(object_store, folder, wrong, action):
     storage = Storage(object_store.model_copy(update=wrong))
     with pytest.raises(ConfigurationError, match="access refused") as caught:

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from causal_tasks.report import numbers
 from causal_tasks.report.briefing import Briefing
+from causal_tasks.rule import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ def tell_facts(briefing: Briefing, digest: str) -> Facts:
         "owner": experiment.owner or text("facts.unknown"),
         "period": _period(briefing),
         "arms": text("words.comma").join(experiment.arms),
+        "eligible": (experiment.eligible or Rule()).in_words(briefing.language, experiment.features.display_names()),
         "window": text(
             "facts.window_value",
             days=window.days,

@@ -8,11 +8,11 @@ from causal_tasks.data.contracts import (
     kind_of,
     meant_label,
     require_same_ids,
-    table_uri,
 )
 from causal_tasks.data.tables import open_table, read_pieces
 from causal_tasks.errors import InputError
 from causal_tasks.experiment import Experiment
+from causal_tasks.lake import table_uri
 from causal_tasks.settings import Settings
 from causal_tasks.storage import Storage
 from tests.unit.data.lake import STATEMENT, Lake, daily, day
