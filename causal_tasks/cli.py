@@ -11,11 +11,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from causal_tasks.errors import CausalTasksError, InputError
 from causal_tasks.experiment import Experiment
 from causal_tasks.lake import experiment_uri, truth_uri
-from causal_tasks.pipelines import MINE
+from causal_tasks.pipelines import MINE, PIPELINES
 from causal_tasks.pipelines.execution import StageResult, load_experiment, require_ready, run_pipeline, run_stage
 from causal_tasks.run_folder import RunFolder
 from causal_tasks.settings import Settings
@@ -27,7 +28,6 @@ errors = Console(stderr=True)
 
 Lake = Annotated[str | None, typer.Option(help="Root of all data: s3://bucket or a folder. Default: CAUSAL_LAKE.")]
 Revision = Annotated[int | None, typer.Option(help="Replaces the revision that the experiment states.")]
-PIPELINES = {MINE.name: MINE}
 
 
 def main() -> None:
@@ -43,7 +43,8 @@ def main() -> None:
 
 
 def _uri(address: str) -> Uri:
-    return address if "://" in address else Path(address).resolve().as_uri()
+    """An address as it is, a path as the literal ``file://`` address that ``Storage`` reads: nothing is encoded in it."""
+    return address if "://" in address else f"file://{Path(address).resolve()}"
 
 
 def _settings(lake: str | None) -> Settings:
@@ -85,7 +86,7 @@ def run(
 def _summarise(folder: RunFolder) -> None:
     language = folder.experiment.delivery.languages[0]
     result = folder.storage.read_json(f"{folder.uri}/result.json")
-    console.print(f"\n[bold]{result['verdict']['headline'][language]}[/]")
+    console.print(f"\n{result['verdict']['headline'][language]}", style="bold", markup=False, highlight=False)
     console.print(result["verdict"]["action"][language], markup=False)
     for row in result["subpopulations"]:
         _print_subpopulation(row, language)
@@ -179,7 +180,8 @@ def doctor(lake: Lake = None) -> None:
     table = Table("what", "found", "", "what to do")
     colours = {"pass": "green", "warn": "yellow", "fail": "red"}
     for finding in findings:
-        table.add_row(finding.subject, finding.found, f"[{colours[finding.status]}]{finding.status}[/]", finding.remedy)
+        status = Text(finding.status, style=colours[finding.status])
+        table.add_row(finding.subject, Text(finding.found), status, Text(finding.remedy))
     console.print(table)
     if any(finding.status == "fail" for finding in findings):
         raise typer.Exit(1)

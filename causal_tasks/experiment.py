@@ -43,6 +43,9 @@ def _known_zone(value: str) -> str:
     return value
 
 
+_Id = Annotated[str, AfterValidator(_valid_id)]
+"""Text that may become part of a path."""
+
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 
 
@@ -219,7 +222,7 @@ class Mining(_Part):
     """How subpopulations are searched.
 
     Attributes:
-        candidates: Names of uplift models to train.
+        candidates: Names of uplift models to train, each once.
         finalists: How many of them are tuned.
         trials: Tuning trials per finalist.
         seconds: Safety stop for tuning one finalist; it makes results depend on speed.
@@ -229,7 +232,7 @@ class Mining(_Part):
         costs: Cost per treated user by arm, in the primary metric's unit.
     """
 
-    candidates: tuple[str, ...] = ("t_lightgbm",)
+    candidates: tuple[_Id, ...] = ("t_lightgbm",)
     finalists: int = Field(default=3, ge=1)
     trials: int = Field(default=20, ge=1)
     seconds: float | None = Field(default=None, gt=0)
@@ -280,7 +283,7 @@ class Experiment(_Part):
         delivery: Who is told.
     """
 
-    experiment_id: Annotated[str, AfterValidator(_valid_id)]
+    experiment_id: _Id
     revision: int = Field(default=1, ge=1)
     name: Annotated[str, Field(max_length=200)] = ""
     owner: Annotated[str, Field(max_length=200)] = ""
@@ -320,6 +323,8 @@ class Experiment(_Part):
             yield f"metrics {names} repeat a name"
         if sum(metric.role == "primary" for metric in self.metrics) != 1:
             yield "exactly one metric must have role 'primary'"
+        if len(set(self.mining.candidates)) < len(self.mining.candidates):
+            yield f"mining.candidates {list(self.mining.candidates)} repeat a name"
         if unknown := set(self.mining.costs) - set(arms):
             yield f"mining.costs names unknown arms {sorted(unknown)}; known are {list(arms)}"
         if self.status == "finished" and self.ended_at is None:

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from causal_tasks.errors import ConfigurationError
+
 
 class Settings(BaseSettings):
     """Settings of the place a run happens in, read from ``CAUSAL_*`` environment variables.
@@ -45,7 +47,18 @@ class Settings(BaseSettings):
 
     @property
     def storage_options(self) -> dict[str, Any]:
-        """Keyword arguments for ``s3fs.S3FileSystem``."""
+        """Keyword arguments for ``s3fs.S3FileSystem``.
+
+        Raises:
+            ConfigurationError: There is a key without its secret, or a secret without its key.
+        """
+        if bool(self.s3_key) != bool(self.s3_secret):
+            stated, absent = ("key", "secret") if self.s3_key else ("secret", "key")
+            raise ConfigurationError(
+                f"there is an S3 {stated} without its {absent}",
+                remedy="set both or neither of CAUSAL_S3_KEY and CAUSAL_S3_SECRET (in Airflow: the connection's login "
+                "and password)",
+            )
         options: dict[str, Any] = {"use_listings_cache": False}
         endpoint = self.s3_endpoint or os.environ.get("AWS_ENDPOINT_URL")
         if endpoint:

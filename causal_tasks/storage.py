@@ -96,7 +96,7 @@ class Storage:
                 # Not isfile: s3fs answers False there to whatever goes wrong.
                 return bool(filesystem.info(path)["type"] == "file")
             except FileNotFoundError as error:
-                if "bucket" in str(error).lower():
+                if _is_missing_bucket(error):
                     raise
                 return False
 
@@ -247,6 +247,11 @@ def _put_exclusively(filesystem: Any, path: str, data: bytes) -> None:
             raise
 
 
+def _is_missing_bucket(error: FileNotFoundError) -> bool:
+    answer: dict[str, Any] = getattr(error.__cause__, "response", {})
+    return answer.get("Error", {}).get("Code") == "NoSuchBucket"
+
+
 @contextmanager
 def _explained(uri: Uri) -> Iterator[None]:
     """Turn the store's errors into ours; a missing key stays ``FileNotFoundError``."""
@@ -256,7 +261,7 @@ def _explained(uri: Uri) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        if "bucket" in str(error).lower():
+        if _is_missing_bucket(error):
             bucket = uri.removeprefix("s3://").split("/", 1)[0]
             raise ConfigurationError(
                 f"bucket {bucket!r} does not exist", remedy="create it or correct CAUSAL_LAKE"

@@ -142,6 +142,7 @@ def _tasks(folders: Folders, stages: int) -> dict[str, str]:
     return {
         "CAUSAL_LAKE": f"s3://{BUCKET}",
         "CAUSAL_PARALLEL_TASKS": str(stages),
+        "CAUSAL_RETRY_DELAY_SECONDS": "2",
         "OMP_NUM_THREADS": str(max(1, cores // stages)),
         # Threads that spin while they wait slow down fits that share cores up to 80 times.
         "OMP_WAIT_POLICY": "PASSIVE",

@@ -22,6 +22,7 @@ import pandas as pd
 
 from causal_tasks.data.assignment_checks import assignment_checks
 from causal_tasks.data.balance import Arms
+from causal_tasks.data.columns import outcome_columns, pre_window_columns
 from causal_tasks.data.feature_checks import Screening, screen_features
 from causal_tasks.data.grading import Check, Code, Thresholds
 from causal_tasks.data.metric_checks import arm_size, metric_checks
@@ -138,7 +139,7 @@ def _stops(check: Check) -> bool:
 def _columns(experiment: Experiment, profile: Mapping[str, Any]) -> list[str]:
     columns = ["arm", *(["cluster"] if experiment.cluster else []), *profile["features"]]
     for metric in experiment.metrics:
-        outcome, before = (("num__", "den__"), ("prenum__", "preden__")) if metric.is_ratio else (("y__",), ("pre__",))
-        prefixes = outcome + (before if experiment.window.pre_days else ())
-        columns += [f"{prefix}{metric.name}" for prefix in prefixes]
+        columns += outcome_columns(metric)
+        if experiment.window.pre_days:
+            columns += pre_window_columns(metric)
     return columns

@@ -7,6 +7,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from causal_tasks.data.columns import PREFIXES
 from causal_tasks.data.tables import ParquetFile, ParquetTable
 from causal_tasks.errors import InputError
 from causal_tasks.experiment import Experiment
@@ -15,9 +16,6 @@ from causal_tasks.lake import TableName
 TABLES: tuple[TableName, ...] = ("assignments", "metrics", "features")
 
 Kind = Literal["integer", "number", "boolean", "text", "date", "timestamp", "empty", "other"]
-
-RESERVED_PREFIXES = ("y__", "pre__", "num__", "den__", "prenum__", "preden__")
-"""Beginnings of column names that ``prepare`` gives to outcomes."""
 
 RESERVED_NAMES = frozenset({"unit", "arm", "start", "part", "fold", "cluster"})
 """Column names that ``prepare`` gives to what it makes itself."""
@@ -290,7 +288,7 @@ def _require_zone(table: ParquetTable, column: str) -> None:
 
 
 def _require_free_name(name: str) -> None:
-    prefix = next((p for p in RESERVED_PREFIXES if name.startswith(p)), None)
+    prefix = next((p for p in PREFIXES if name.startswith(p)), None)
     if name in RESERVED_NAMES or prefix:
         raise InputError(
             f"features table: column {name!r} has a reserved {'beginning' if prefix else 'name'}",

@@ -1,9 +1,12 @@
 """Checks of the outcomes: alike before the start, varying after it, and enough of them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from causal_tasks.data.balance import Arms, Floats
+from causal_tasks.data.columns import outcome_columns, pre_window_columns
 from causal_tasks.data.grading import Check, Status, Thresholds, grade
 from causal_tasks.data.variation import is_constant, majority_share
 from causal_tasks.experiment import Experiment, Metric
@@ -19,7 +22,7 @@ def metric_checks(users: pd.DataFrame, arms: Arms, experiment: Experiment, thres
         thresholds: Bounds.
     """
     before = [
-        _pre_period(_pre_window(users, metric), metric, arms, thresholds)
+        _pre_period(_values(users, pre_window_columns(metric)), metric, arms, thresholds)
         for metric in experiment.metrics
         if experiment.window.pre_days
     ]
@@ -29,7 +32,7 @@ def metric_checks(users: pd.DataFrame, arms: Arms, experiment: Experiment, thres
 
 def arm_size(users: pd.DataFrame, arms: Arms, primary: Metric, thresholds: Thresholds) -> Check:
     """Whether every arm has enough units, and enough of them with another than the commonest outcome, to be mined."""
-    values = _column(users, f"num__{primary.name}" if primary.is_ratio else f"y__{primary.name}")
+    values = _column(users, outcome_columns(primary)[0])
     known = ~np.isnan(values)
     units = arms.count(known)
     events = {
@@ -58,7 +61,7 @@ def _pre_period(values: Floats, metric: Metric, arms: Arms, thresholds: Threshol
 
 
 def _constant(users: pd.DataFrame, metric: Metric, arms: Arms) -> list[Check]:
-    values = _outcome(users, metric)
+    values = _values(users, outcome_columns(metric))
     known = ~np.isnan(values)
     constant = [arm for code, arm in enumerate(arms.names) if is_constant(values[known & (arms.codes == code)])]
     if not constant:
@@ -67,16 +70,9 @@ def _constant(users: pd.DataFrame, metric: Metric, arms: Arms) -> list[Check]:
     return [Check("constant_metric", status, metric.name, len(constant), 0, {"arms": constant})]
 
 
-def _outcome(users: pd.DataFrame, metric: Metric) -> Floats:
-    if metric.is_ratio:
-        return _linearised(users, f"num__{metric.name}", f"den__{metric.name}")
-    return _column(users, f"y__{metric.name}")
-
-
-def _pre_window(users: pd.DataFrame, metric: Metric) -> Floats:
-    if metric.is_ratio:
-        return _linearised(users, f"prenum__{metric.name}", f"preden__{metric.name}")
-    return _column(users, f"pre__{metric.name}")
+def _values(users: pd.DataFrame, columns: Sequence[str]) -> Floats:
+    """One value per unit of a metric, linearised where it is a ratio, shape (n,)."""
+    return _column(users, *columns) if len(columns) == 1 else _linearised(users, *columns)
 
 
 def _linearised(users: pd.DataFrame, numerator: str, denominator: str) -> Floats:

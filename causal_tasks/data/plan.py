@@ -1,9 +1,11 @@
 """What an experiment asks of the join: aggregates, windows and columns, in the join's own terms."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
+from causal_tasks.data.columns import outcome_columns, pre_window_columns
 from causal_tasks.data.contracts import (
     FeatureColumn,
     eligibility_columns,
@@ -101,23 +103,19 @@ def join_plan(experiment: Experiment, features: Source) -> Plan:
     pre = experiment.window.pre_days > 0
     return Plan(
         days=metric_days(experiment),
-        outcome=tuple(a for m in experiment.metrics for a in _aggregates(m, "y__", "num__", "den__")),
-        before=tuple(a for m in experiment.metrics for a in _aggregates(m, "pre__", "prenum__", "preden__") if pre),
+        outcome=tuple(a for m in experiment.metrics for a in _aggregates(m, outcome_columns(m))),
+        before=tuple(a for m in experiment.metrics for a in _aggregates(m, pre_window_columns(m)) if pre),
         feature_span=features.places,
         features=tuple(features.values.names),
         eligible=experiment.eligible,
     )
 
 
-def _aggregates(metric: Metric, value: str, numerator: str, denominator: str) -> tuple[Aggregate, ...]:
+def _aggregates(metric: Metric, names: Sequence[str]) -> Iterator[Aggregate]:
     fill = 0.0 if metric.fill == "zero" else None
-    columns = [METRIC + column for column in metric.columns]
-    if metric.is_ratio:
-        return (
-            Aggregate(numerator + metric.name, columns[0], "sum", fill),
-            Aggregate(denominator + metric.name, columns[1], "sum", fill),
-        )
-    return (Aggregate(value + metric.name, columns[0], metric.aggregate, fill),)
+    how = "sum" if metric.is_ratio else metric.aggregate
+    for name, column in zip(names, metric.columns, strict=True):
+        yield Aggregate(name, METRIC + column, how, fill)
 
 
 def _cut(table: ParquetTable, column: str, units: Units, days: Days, *, remedy: str) -> ParquetTable:

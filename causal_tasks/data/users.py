@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from causal_tasks.data.cohort import Cohort
+from causal_tasks.data.columns import PREFIXES
 from causal_tasks.data.contracts import FeatureColumn
 from causal_tasks.data.join import FEATURE, Plan
 from causal_tasks.data.parts import buckets, folds, parts
@@ -68,8 +69,7 @@ def user_rows(
 
 
 def _in_written_order(aggregates: Sequence[Any]) -> list[Any]:
-    order = ("y__", "pre__", "num__", "den__", "prenum__", "preden__")
-    return sorted(aggregates, key=lambda a: order.index(a.name[: a.name.index("__") + 2]))
+    return sorted(aggregates, key=lambda a: PREFIXES.index(a.name[: a.name.index("__") + 2]))
 
 
 def _feature_values(joined: pd.DataFrame, feature: FeatureColumn) -> pa.Array:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
 
-from causal_tasks.effects.arms import Codes, Floats, Mask
+from causal_tasks.effects.arguments import Codes, Floats, Mask
+from causal_tasks.effects.inference import two_sided_p_value, two_sided_quantile
 from causal_tasks.errors import InputError
 
 NEAR_ZERO = 4.0
@@ -129,13 +129,11 @@ def effect_from_influence(
         method: Name of the estimator.
 
     Raises:
-        InputError: ``level`` is no share.
+        InputError: ``level`` is no share, or an arm consists of one cluster.
     """
-    if not 0 < level < 1:
-        raise InputError(f"level is {level}", remedy="use a share between 0 and 1, such as 0.95")
     covariance, degrees = _covariance(influence, treated, clusters)
     standard_error = math.sqrt(covariance[0, 0])
-    quantile = float(stdtrit(degrees, 0.5 + level / 2))
+    quantile = two_sided_quantile(level, degrees)
     half = quantile * standard_error
     n_treatment = int(treated.sum())
     relative, relative_interval = _relative(estimate, control_mean, covariance, quantile)
@@ -143,7 +141,7 @@ def effect_from_influence(
         estimate=estimate,
         standard_error=standard_error,
         interval=(estimate - half, estimate + half),
-        p_value=_p_value(estimate, standard_error, degrees),
+        p_value=two_sided_p_value(estimate, standard_error, degrees),
         relative=relative,
         relative_interval=relative_interval,
         control_mean=control_mean,
@@ -163,6 +161,12 @@ def _covariance(influence: Influence, treated: Mask, clusters: Codes) -> tuple[F
         return np.bincount(cell, weights, minlength=2 * shape[0]).reshape(shape).astype(np.float64, copy=False)
 
     in_arm = (summed() > 0).sum(axis=0)
+    for arm, independent in zip(("control", "treatment"), in_arm, strict=True):
+        if independent < 2:
+            raise InputError(
+                f"all units of the {arm} arm are in one cluster",
+                remedy="a standard error needs at least two clusters in each arm",
+            )
     # Scaling sums, not variances, by G / (G - 1) keeps the matrix positive where a cluster lies in both arms.
     correction = np.sqrt(in_arm / (in_arm - 1))
     by_cell = summed(influence.estimate) * correction
@@ -173,12 +177,6 @@ def _covariance(influence: Influence, treated: Mask, clusters: Codes) -> tuple[F
     spread = float((by_arm**2 / (in_arm - 1)).sum())
     welch = float(by_arm.sum()) ** 2 / spread if spread > 0 else math.inf
     return covariance, min(welch, shape[0] - 1)
-
-
-def _p_value(estimate: float, standard_error: float, degrees: float) -> float:
-    if standard_error == 0:
-        return 1.0 if estimate == 0 else 0.0
-    return float(2 * stdtr(degrees, -abs(estimate) / standard_error))
 
 
 def _relative(

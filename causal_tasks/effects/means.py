@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from causal_tasks.effects.arms import Floats, Mask, cluster_codes, finite, treated_mask
+from causal_tasks.effects.arguments import Floats, Mask, cluster_codes, finite, treated_mask
 from causal_tasks.effects.effect import Effect, Influence, deviations_from_arm_means, effect_from_influence
 from causal_tasks.errors import InputError
 
@@ -47,7 +47,7 @@ def difference_in_means(
         estimate=float(values[treated].mean()) - control_mean,
         control_mean=control_mean,
         treated=treated,
-        clusters=cluster_codes(clusters, treated=treated),
+        clusters=cluster_codes(clusters, rows=len(treated)),
         level=level,
         method="difference_in_means",
     )
@@ -87,13 +87,13 @@ def cuped(
     """
     values = finite(outcome, name="outcome")
     treated = treated_mask(treatment, control=control, rows=len(values))
-    adjusted = values - _explained(values, treated, finite(covariates, name="covariates", ndim=2))
+    adjusted = values - _explained(values, treated, finite(covariates, name="covariates", dimensions=(1, 2)))
     return effect_from_influence(
         Influence.of_difference(adjusted, treated, control_values=values),
         estimate=float(adjusted[treated].mean() - adjusted[~treated].mean()),
         control_mean=float(values[~treated].mean()),
         treated=treated,
-        clusters=cluster_codes(clusters, treated=treated),
+        clusters=cluster_codes(clusters, rows=len(treated)),
         level=level,
         method="cuped",
     )
@@ -101,6 +101,7 @@ def cuped(
 
 def _explained(values: Floats, treated: Mask, covariates: Floats) -> Floats:
     """What the covariates predict of ``values`` beyond their pooled mean, shape (n,)."""
+    covariates = covariates.reshape(len(covariates), -1)
     rows, columns = covariates.shape
     if rows != len(values):
         raise InputError(f"covariates have {rows} rows, the outcome {len(values)}", remedy="pass one row per unit")

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from causal_tasks.effects.arms import cluster_codes, finite, treated_mask
+from causal_tasks.effects.arguments import cluster_codes, finite, treated_mask
 from causal_tasks.effects.effect import Effect, Influence, effect_from_influence
 from causal_tasks.errors import InputError
 
@@ -59,7 +59,7 @@ def ratio_of_means(
         estimate=float(ratios[1] - ratios[0]),
         control_mean=float(ratios[0]),
         treated=treated,
-        clusters=cluster_codes(clusters, treated=treated),
+        clusters=cluster_codes(clusters, rows=len(treated)),
         level=level,
         method="ratio_of_means",
     )

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from causal_tasks.effects.arms import Floats, Mask
+from causal_tasks.data.columns import outcome_columns, pre_window_columns
+from causal_tasks.effects.arguments import Floats, Mask
 from causal_tasks.effects.effect import Effect
 from causal_tasks.effects.means import cuped, difference_in_means
 from causal_tasks.effects.ratio import ratio_of_means
@@ -59,16 +60,15 @@ def _columns(context: StageContext) -> list[str]:
     experiment = context.experiment
     columns = ["arm"] + (["cluster"] if experiment.cluster else [])
     for metric in experiment.metrics:
-        if metric.is_ratio:
-            columns += [f"num__{metric.name}", f"den__{metric.name}"]
-        else:
-            columns += [f"y__{metric.name}"] + ([f"pre__{metric.name}"] if experiment.window.pre_days else [])
+        columns += outcome_columns(metric)
+        if experiment.window.pre_days and not metric.is_ratio:
+            columns += pre_window_columns(metric)
     return columns
 
 
 def _effects(rows: pd.DataFrame, metric: Metric, control: str) -> tuple[Effect, Effect]:
     """The best estimate and the unadjusted one."""
-    outcome = [f"num__{metric.name}", f"den__{metric.name}"] if metric.is_ratio else [f"y__{metric.name}"]
+    outcome = list(outcome_columns(metric))
     known = rows[rows[outcome].notna().all(axis=1)]
     notes = (f"missing_outcome: {len(rows) - len(known)}",) if len(known) < len(rows) else ()
     treated = (known["arm"] != control).to_numpy()
@@ -81,9 +81,10 @@ def _effects(rows: pd.DataFrame, metric: Metric, control: str) -> tuple[Effect, 
         effect = _noted(ratio_of_means(values[0], values[1], treated, clusters=clusters, level=LEVEL), notes)
         return effect, effect
     plain = _noted(difference_in_means(values[0], treated, clusters=clusters, level=LEVEL), notes)
-    if f"pre__{metric.name}" not in known:
+    (before,) = pre_window_columns(metric)
+    if before not in known:
         return plain, plain
-    covariates, pre_notes = _pre_window(known[f"pre__{metric.name}"].to_numpy(), treated)
+    covariates, pre_notes = _pre_window(known[before].to_numpy(), treated)
     if covariates is None:
         return _noted(plain, pre_notes), plain
     adjusted = cuped(values[0], treated, covariates, clusters=clusters, level=LEVEL)

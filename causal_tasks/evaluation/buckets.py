@@ -5,8 +5,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 
+from causal_tasks.effects.inference import two_sided_quantile
 from causal_tasks.errors import InputError
 from causal_tasks.evaluation.ranking import only_ranking
 
@@ -36,7 +36,8 @@ def uplift_curve(
         users to tell.
 
     Raises:
-        InputError: As for ``auuc``, there are several treatments, or ``buckets`` is not positive.
+        InputError: As for ``auuc``, there are several treatments, ``buckets`` is not positive, or ``level`` is
+            no share.
     """
     if buckets < 1:
         raise InputError(f"buckets is {buckets}", remedy="use 1 or more")
@@ -45,7 +46,7 @@ def uplift_curve(
     arms = [_moments(bucket[arm], ranking.outcome[arm], buckets) for arm in (~ranking.treated, ranking.treated)]
     (n_control, mean_control, error_control), (n_treatment, mean_treatment, error_treatment) = arms
     standard_error = np.sqrt(error_control + error_treatment)
-    half = ndtri((1 + level) / 2) * standard_error
+    half = two_sided_quantile(level) * standard_error
     difference = mean_treatment - mean_control
     table = pd.DataFrame(
         {

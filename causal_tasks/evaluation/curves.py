@@ -5,8 +5,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.special import ndtri
 
+from causal_tasks.effects.inference import two_sided_quantile
 from causal_tasks.errors import InputError
 from causal_tasks.evaluation import foreign
 from causal_tasks.evaluation.ranking import Ranking, Vector, only_ranking, rankings
@@ -66,10 +66,13 @@ def qini(
 ) -> float:
     """Area between the uplift curve and the line of a random ranking.
 
-    ``per_user`` equals ``auuc`` minus half the average effect; arguments and errors are those of ``auuc``.
+    ``per_user`` equals ``auuc`` minus half the average effect; arguments are those of ``auuc``.
 
     Returns:
         Outcome units per user for ``per_user``; 0 for a random ranking.
+
+    Raises:
+        InputError: As for ``auuc``.
 
     Source: Radcliffe (2007); here on the curve of ``auuc``, so that arms of unequal size need no correction.
     """
@@ -118,7 +121,7 @@ def gain_curve(
         and ``random``, the gain when as many are targeted at random.
 
     Raises:
-        InputError: As for ``auuc``, or there are several treatments.
+        InputError: As for ``auuc``, there are several treatments, ``level`` is no share, or a user has no cluster.
     """
     ranking = only_ranking(outcome, uplift, treatment, control=control, propensity=propensity)
     share = np.linspace(0, 1, points)
@@ -141,10 +144,13 @@ def qini_curve(
 ) -> pd.DataFrame:
     """The gain over targeting as many users at random: the curve under which ``qini`` is the area.
 
-    Arguments and errors are those of ``gain_curve``.
+    Arguments are those of ``gain_curve``.
 
     Returns:
         One row for each share: ``share``, ``gain``, ``low``, ``high``; both ends are exactly 0.
+
+    Raises:
+        InputError: As for ``gain_curve``.
     """
     ranking = only_ranking(outcome, uplift, treatment, control=control, propensity=propensity)
     share = np.linspace(0, 1, points)
@@ -159,7 +165,7 @@ def _drawn_gain(ranking: Ranking, share: Vector, clusters: ArrayLike | None, n: 
 
 
 def _with_band(share: Vector, gain: Vector, drawn: Vector, level: float) -> pd.DataFrame:
-    half = ndtri((1 + level) / 2) * drawn.std(axis=0, ddof=1)
+    half = two_sided_quantile(level) * drawn.std(axis=0, ddof=1)
     return pd.DataFrame({"share": share, "gain": gain, "low": gain - half, "high": gain + half})
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_tasks.errors import InputError
-from causal_tasks.evaluation.ranking import Ranking, Vector
+from causal_tasks.evaluation.ranking import Ranking, Vector, block_ends
 
 Score = Callable[[Ranking], float]
 
@@ -107,7 +107,7 @@ def criteo_auuc(ranking: Ranking) -> float:
     areas = []
     for arm in (ranking.treated, ~ranking.treated):
         score, outcome = ranking.uplift[arm], ranking.outcome[arm]
-        ends = np.concatenate([[0], np.flatnonzero(np.diff(score)) + 1, [len(score)]])
+        ends = block_ends(score)
         running = np.concatenate([[0.0], np.cumsum(outcome)])[ends]
         areas.append(np.trapezoid(running, ends) / len(score) ** 2)
     return float(areas[0] - areas[1])
@@ -126,12 +126,11 @@ def _qini(ranking: Ranking) -> Vector:
 
 def _reranked(ranking: Ranking, score: Vector) -> Ranking:
     order = np.argsort(-score, kind="stable")
-    ends = np.concatenate([[0], np.flatnonzero(np.diff(score[order])) + 1, [len(order)]])
     return Ranking(
         outcome=ranking.outcome[order],
         treated=ranking.treated[order],
         weight=ranking.weight[order],
-        ends=ends,
+        ends=block_ends(score[order]),
         rows=ranking.rows[order],
         uplift=score[order],
     )

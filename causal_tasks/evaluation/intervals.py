@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtri
 
+from causal_tasks.effects.inference import two_sided_quantile
 from causal_tasks.evaluation.curves import area_above_random, area_under_gain
 from causal_tasks.evaluation.ranking import Ranking, Vector, rankings
 from causal_tasks.evaluation.resampling import Resampling
@@ -60,7 +60,7 @@ def auuc_interval(
         seed: Of the resampling.
 
     Raises:
-        InputError: As for ``auuc``.
+        InputError: As for ``auuc``, ``level`` is no share, or a user has no cluster.
     """
     found = list(rankings(outcome, uplift, treatment, control=control, propensity=propensity))
     resampling = Resampling.of(len(np.asarray(outcome)), clusters=clusters, seed=seed)
@@ -80,7 +80,10 @@ def qini_interval(
 ) -> ScoredValue:
     """Qini per user with its uncertainty: an interval above 0 means better than random.
 
-    Arguments and errors are those of ``auuc_interval``.
+    Arguments are those of ``auuc_interval``.
+
+    Raises:
+        InputError: As for ``auuc_interval``.
     """
     found = list(rankings(outcome, uplift, treatment, control=control, propensity=propensity))
     resampling = Resampling.of(len(np.asarray(outcome)), clusters=clusters, seed=seed)
@@ -113,7 +116,7 @@ def compare(
         seed: Of the resampling.
 
     Raises:
-        InputError: As for ``auuc``.
+        InputError: As for ``auuc``, ``level`` is no share, or a user has no cluster.
     """
     a, b = (
         list(rankings(outcome, uplift, treatment, control=control, propensity=propensity))
@@ -130,7 +133,7 @@ def _mean(found: list[Ranking], score: Callable[[Ranking], Any]) -> Any:
 
 def _scored(estimate: float, drawn: Vector, level: float) -> ScoredValue:
     standard_error = float(drawn.std(ddof=1))
-    half = float(ndtri((1 + level) / 2)) * standard_error
+    half = two_sided_quantile(level) * standard_error
     return ScoredValue(
         estimate=float(estimate),
         standard_error=standard_error,

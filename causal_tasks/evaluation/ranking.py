@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from causal_tasks.effects.arguments import finite, probabilities, read_arms
 from causal_tasks.errors import InputError
-from causal_tasks.evaluation.arms import read_arms
 
 Vector = NDArray[np.float64]
 
@@ -105,10 +105,10 @@ def rankings(
     Raises:
         InputError: Shapes do not match, a value is not finite, or a probability is not between 0 and 1.
     """
-    values = finite("outcome", outcome)
+    values = finite(outcome, name="outcome")
     arms = read_arms(treatment, control=control)
     treatments = len(arms.labels) - 1
-    scores = finite("uplift", uplift, dimensions=(1, 2))
+    scores = finite(uplift, name="uplift", dimensions=(1, 2))
     columns = scores.reshape(-1, 1) if scores.ndim == 1 else scores
     if len(arms.codes) != len(values) or columns.shape != (len(values), treatments):
         raise InputError(
@@ -137,19 +137,13 @@ def only_ranking(outcome: ArrayLike, uplift: ArrayLike, treatment: ArrayLike, **
     return found[0]
 
 
-def finite(name: str, values: ArrayLike, *, dimensions: tuple[int, ...] = (1,)) -> Vector:
-    """``values`` as floats.
+def block_ends(ranked: Vector) -> NDArray[np.intp]:
+    """Shape (m + 1,): 0, then the number of scores down to the end of each block of equal ones.
 
-    Raises:
-        InputError: The shape is wrong, or a value is missing or infinite.
+    Args:
+        ranked: Scores in an order that keeps equal ones together.
     """
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim not in dimensions:
-        raise InputError(f"{name}: shape {array.shape}", remedy="pass one value for each user")
-    wrong = int((~np.isfinite(array)).sum())
-    if wrong:
-        raise InputError(f"{name}: {wrong} values are missing or infinite", remedy="drop those users first")
-    return array
+    return np.concatenate([[0], np.flatnonzero(np.diff(ranked)) + 1, [len(ranked)]])
 
 
 def _inverse_probability(propensity: ArrayLike | None, codes: NDArray[np.intp], treatments: int) -> Vector:
@@ -160,9 +154,7 @@ def _inverse_probability(propensity: ArrayLike | None, codes: NDArray[np.intp], 
             f"propensity: one probability cannot describe {treatments} treatments",
             remedy="score one treatment against control at a time",
         )
-    probability = np.broadcast_to(finite("propensity", propensity, dimensions=(0, 1)), codes.shape)
-    if not ((probability > 0) & (probability < 1)).all():
-        raise InputError("propensity: a value is not between 0 and 1", remedy="trim the users without overlap")
+    probability = probabilities(propensity, rows=len(codes))
     return 1 / np.where(codes == 1, probability, 1 - probability)
 
 
@@ -171,12 +163,11 @@ def _ranked(
 ) -> Ranking:
     rows = pair[np.argsort(-uplift[pair], kind="stable")]
     sorted_uplift = uplift[rows]
-    changes = np.flatnonzero(np.diff(sorted_uplift)) + 1
     return Ranking(
         outcome=outcome[rows],
         treated=treated[rows],
         weight=weight[rows],
-        ends=np.concatenate([[0], changes, [len(rows)]]),
+        ends=block_ends(sorted_uplift),
         rows=rows,
         uplift=sorted_uplift,
     )

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from causal_tasks.effects.arguments import cluster_codes
 from causal_tasks.errors import InputError
 from causal_tasks.evaluation.ranking import Ranking, Vector, mean_difference
 
@@ -38,12 +38,10 @@ class Resampling:
         """Groups for ``n`` users, whole clusters together where ``clusters``, shape (n,), is given.
 
         Raises:
-            InputError: There are fewer than two users or clusters.
+            InputError: There are fewer than two users or clusters, or a user has no cluster.
         """
         random = np.random.default_rng(seed)
-        member = np.arange(n) if clusters is None else pd.factorize(np.asarray(clusters), sort=True)[0]
-        if len(member) != n:
-            raise InputError(f"clusters: {len(member)} rows for {n} users", remedy="pass the cluster of each user")
+        member = cluster_codes(clusters, rows=n)
         members = int(member.max()) + 1 if n else 0
         if members < 2:
             raise InputError(f"{members} independent units show no uncertainty", remedy="pass at least two")

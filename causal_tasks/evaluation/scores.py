@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from causal_tasks.effects.arguments import finite, probabilities
 from causal_tasks.errors import InputError
-from causal_tasks.evaluation.ranking import Vector, finite
+from causal_tasks.evaluation.ranking import Vector
 
 
 def dr_scores(
@@ -43,7 +44,7 @@ def dr_scores(
         array([3., 1.])
     """
     treated = _treated(treatment)
-    probability = _probability(propensity, len(treated))
+    probability = probabilities(propensity, rows=len(treated))
     return mean_scores(outcome, treated, mean_treatment, probability) - mean_scores(
         outcome, ~treated, mean_control, 1 - probability
     )
@@ -65,13 +66,13 @@ def mean_scores(outcome: ArrayLike, received: ArrayLike, mean: ArrayLike, probab
         InputError: As for ``dr_scores``.
     """
     in_arm = _treated(received)
-    observed, predicted = finite("outcome", outcome), finite("predicted mean", mean)
+    observed, predicted = finite(outcome, name="outcome"), finite(mean, name="predicted mean")
     if not len(observed) == len(predicted) == len(in_arm):
         raise InputError(
             f"outcome has {len(observed)} rows, its predicted mean {len(predicted)}, treatment {len(in_arm)}",
             remedy="pass one value of each for every user",
         )
-    return predicted + in_arm * (observed - predicted) / _probability(probability, len(in_arm))
+    return predicted + in_arm * (observed - predicted) / probabilities(probability, rows=len(in_arm))
 
 
 def _treated(treatment: ArrayLike) -> NDArray[np.bool_]:
@@ -82,15 +83,3 @@ def _treated(treatment: ArrayLike) -> NDArray[np.bool_]:
             remedy="pass 0 for control and 1 for treatment, one for every user",
         )
     return values.astype(bool)
-
-
-def _probability(propensity: ArrayLike, rows: int) -> Vector:
-    values = finite("propensity", propensity, dimensions=(0, 1))
-    if values.ndim and len(values) != rows:
-        raise InputError(f"propensity has {len(values)} rows for {rows} users", remedy="pass a number or one per user")
-    if not ((values > 0) & (values < 1)).all():
-        raise InputError(
-            f"propensity: values from {values.min():g} to {values.max():g}",
-            remedy="use probabilities between 0 and 1; leave out users who could be in one arm only",
-        )
-    return values

@@ -14,28 +14,9 @@ from causal_tasks.run_folder import Failure, Manifest
 from causal_tasks.storage import digest_of
 
 SCHEMA_VERSION = 1
-_STATED = frozenset(
-    {
-        "experiment_id",
-        "revision",
-        "name",
-        "owner",
-        "unit",
-        "eligible",
-        "started_at",
-        "ended_at",
-        "control",
-        "treatments",
-        "shares",
-        "randomized",
-        "cluster",
-        "window",
-        "metrics",
-        "features",
-        "mining",
-        "delivery",
-    }
-)
+_NOT_SHOWN = frozenset({"status", "settle_hours", "tables"})
+"""Fields of the experiment that say when it is mined and where from, and nothing about the result."""
+
 _HOST_DEPENDENT = frozenset({"seconds", "device"})
 
 
@@ -80,7 +61,7 @@ def assemble(experiment: Experiment, findings: Findings, run: Mapping[str, Any])
         findings: What the stages wrote.
         run: How they ran, from :func:`describe_run`.
     """
-    stated = experiment.model_dump(mode="json", by_alias=True, include=set(_STATED))
+    stated = experiment.model_dump(mode="json", by_alias=True, exclude=set(_NOT_SHOWN))
     result: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "experiment": stated,

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 from scipy.stats import false_discovery_control
 
+from causal_tasks.effects.arguments import cluster_codes
 from causal_tasks.effects.effect import NEAR_ZERO
-from causal_tasks.errors import InputError
+from causal_tasks.effects.inference import two_sided_p_value, two_sided_quantile
 from causal_tasks.evaluation.scores import dr_scores, mean_scores
 
 LEVEL = 0.95
@@ -119,7 +119,7 @@ class Scores:
             treated=treated,
             outcome=outcome,
             binary=bool(np.isin(outcome, (0, 1)).all()),
-            clusters=None if clusters is None else _cluster_codes(clusters),
+            clusters=None if clusters is None else cluster_codes(clusters, rows=len(outcome)),
         )
 
     def assess(self, inside: Mask, *, baseline: float = 0.0) -> Evidence:
@@ -162,7 +162,7 @@ class Scores:
         everybody = self._estimate(self._mean(self.effect, np.ones(len(self.effect), dtype=bool)))
         if everybody is None:
             return dict.fromkeys(shares)
-        multiple = float(ndtri((1 + LEVEL) / 2) + ndtri(POWER))
+        multiple = two_sided_quantile(LEVEL) + float(ndtri(POWER))
         return {share: multiple * everybody.standard_error / math.sqrt(share) for share in shares}
 
     def _mean(self, scores: Vector, group: Mask) -> _Mean | None:
@@ -186,12 +186,12 @@ class Scores:
         if mean is None:
             return None
         error = self._standard_error(mean.influence)
-        half = float(ndtri((1 + LEVEL) / 2)) * error
+        half = two_sided_quantile(LEVEL) * error
         return Estimate(
             estimate=mean.value,
             standard_error=error,
             interval=(mean.value - half, mean.value + half),
-            p_value=_p_value(mean.value, error),
+            p_value=two_sided_p_value(mean.value, error),
         )
 
     def _relative(self, effect: _Mean | None, control: _Mean | None, baseline: float) -> float | None:
@@ -204,20 +204,6 @@ class Scores:
     def _rarer_outcomes(self, inside: Mask) -> int:
         arms = (self.outcome[inside & self.treated], self.outcome[inside & ~self.treated])
         return min(int(min(arm.sum(), len(arm) - arm.sum())) for arm in arms)
-
-
-def _cluster_codes(clusters: Any) -> NDArray[np.intp]:
-    codes = pd.factorize(np.asarray(clusters))[0]
-    missing = int((codes < 0).sum())
-    if missing:
-        raise InputError(f"clusters: missing for {missing} of {len(codes)} users", remedy="give every user a cluster")
-    return codes
-
-
-def _p_value(estimate: float, standard_error: float) -> float:
-    if standard_error == 0:
-        return 1.0 if estimate == 0 else 0.0
-    return float(2 * ndtr(-abs(estimate) / standard_error))
 
 
 def q_values(evidence: Sequence[Evidence]) -> list[float]:

@@ -37,10 +37,9 @@ def ranking_evidence(
     arguments: dict[str, Any] = {"uplift": uplift, "treatment": treated.astype(np.intp)}
     benefit: dict[str, Any] = {"outcome": metric.benefit(outcome), "clusters": clusters, "seed": seed}
     auuc, qini = auuc_interval(**arguments, **benefit), qini_interval(**arguments, **benefit)
-    average = auuc.estimate - qini.estimate
     buckets = uplift_curve(outcome, **arguments, buckets=BUCKETS)
     return {
-        "auuc": auuc.to_dict() | {"random": average},
+        "auuc": auuc.to_dict() | {"random": auuc.estimate - qini.estimate},
         "qini": qini.to_dict() | {"random": 0.0},
         "curve": _records(gain_curve(**arguments, **benefit)[CURVE_COLUMNS]),
         "buckets": [

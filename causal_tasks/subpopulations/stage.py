@@ -8,15 +8,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from causal_tasks.data.columns import outcome_columns
 from causal_tasks.errors import InputError
-from causal_tasks.experiment import Experiment, Metric
+from causal_tasks.experiment import Experiment
 from causal_tasks.run_folder import StageContext
 from causal_tasks.storage import Uri
 from causal_tasks.subpopulations import mining
 from causal_tasks.subpopulations.evidence import Mask, Vector
 from causal_tasks.subpopulations.ranking import ranking_evidence
 from causal_tasks.subpopulations.records import Mining
-from causal_tasks.uplift.outcome import outcome_columns, user_outcome
+from causal_tasks.uplift.outcome import outcome_baseline, user_outcome
 
 
 def mine(context: StageContext) -> dict[str, Uri]:
@@ -65,7 +66,7 @@ class _Users:
             )
         outcome = user_outcome(frame, metric, control=experiment.control)
         known = ~np.isnan(outcome)
-        baseline = _control_ratio(frame, metric, control=experiment.control) if metric.is_ratio else 0.0
+        baseline = outcome_baseline(frame, metric, control=experiment.control)
         return cls(frame[known], features, outcome[known], predictions[known], baseline)
 
     @property
@@ -137,13 +138,6 @@ def _shares(users: _Users, experiment: Experiment) -> Mapping[str, float]:
 def _validity(context: StageContext) -> Any:
     """The verdict on the experiment; a comparison without randomisation confirms nothing, whatever the checks say."""
     return context.read_json("validate", "verdict")["status"] if context.experiment.randomized else "invalid"
-
-
-def _control_ratio(frame: pd.DataFrame, metric: Metric, *, control: str) -> float:
-    """The ratio around which ``user_outcome`` linearises."""
-    reference = frame[(frame["part"] == "discovery") & (frame["arm"] == control)]
-    totals = reference[list(outcome_columns(metric))].dropna().sum()
-    return float(totals.iloc[0] / totals.iloc[1])
 
 
 def _evidence(users: _Users, found: Mining, experiment: Experiment) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from causal_tasks.effects.arguments import finite
 from causal_tasks.errors import InputError
-from causal_tasks.evaluation.ranking import finite
 from causal_tasks.subpopulations.evidence import Mask, Scores, Vector
 
 
@@ -56,7 +56,7 @@ class Users:
             InputError: Lengths differ, a value is missing, an arm is unknown, or has no discovery user where its mean
                 is needed.
         """
-        values = finite("outcome", outcome)
+        values = finite(outcome, name="outcome")
         labels = np.asarray(treatment, dtype=object)
         discovered = np.asarray(discovery, dtype=bool)
         _require_equal_length(

@@ -1,7 +1,6 @@
 """The uplift models that an experiment can name, with the parameters they start from."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from causal_tasks.base_models import LightGBM
 from causal_tasks.errors import InputError
@@ -12,7 +11,7 @@ CANDIDATES: Mapping[str, Callable[..., TLearner]] = {
 }
 
 
-def candidate(name: str, *, device: str = "cpu", n_jobs: int = 1, random_state: int = 0) -> Any:
+def candidate(name: str, *, device: str = "cpu", n_jobs: int = 1, random_state: int = 0) -> TLearner:
     """The unfitted learner of that name with default parameters.
 
     Args:

@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
 
 from causal_tasks.base_models import BASE_MODELS, BaseModel
+from causal_tasks.effects.arguments import read_arms
 from causal_tasks.errors import InputError
-from causal_tasks.evaluation.arms import read_arms
 
 DESCRIPTION = "model.json"
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_PLAIN = re.compile(r"(?!arm-)[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 class TLearner(BaseEstimator):  # type: ignore[misc]
@@ -130,7 +130,7 @@ class TLearner(BaseEstimator):  # type: ignore[misc]
 
 
 def _file_stem(label: Any, position: int) -> str:
-    """The label where it is a safe file name, else its position."""
+    """The label where it is a safe file name that no position gives, else ``arm-<position>``."""
     return str(label) if _PLAIN.fullmatch(str(label)) else f"arm-{position}"
 
 

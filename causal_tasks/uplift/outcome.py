@@ -1,21 +1,26 @@
 """The primary metric as one number per user, which learners fit and rankings are scored on."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from causal_tasks.data.columns import outcome_columns
 from causal_tasks.errors import InputError
 from causal_tasks.experiment import Metric
 
-
-def outcome_columns(metric: Metric) -> tuple[str, ...]:
-    """Columns of ``users`` that ``user_outcome`` reads, besides ``arm`` and ``part``."""
-    return (f"num__{metric.name}", f"den__{metric.name}") if metric.is_ratio else (f"y__{metric.name}",)
+Vector = NDArray[np.float64]
 
 
-def user_outcome(users: pd.DataFrame, metric: Metric, *, control: Any) -> NDArray[np.float64]:
+class _ControlRatio(NamedTuple):
+    """What a ratio is linearised around: the control users of the discovery part."""
+
+    ratio: float
+    mean_denominator: float
+
+
+def user_outcome(users: pd.DataFrame, metric: Metric, *, control: Any) -> Vector:
     """One value per user in the metric's own unit, shape (n,); NaN where the user has none.
 
     A ratio N/D becomes (N - r D) / mean(D) with r and mean(D) of the discovery part's control users: a mean
@@ -31,10 +36,31 @@ def user_outcome(users: pd.DataFrame, metric: Metric, *, control: Any) -> NDArra
 
     Source: Budylin, Drutsa, Katsev, Tsoy (2018), linearisation.
     """
-    values = [users[column].to_numpy(dtype=np.float64, na_value=np.nan) for column in outcome_columns(metric)]
+    values = _values(users, metric)
     if not metric.is_ratio:
         return values[0]
     numerator, denominator = values
+    around = _control_ratio(users, metric, control)
+    return (numerator - around.ratio * denominator) / around.mean_denominator
+
+
+def outcome_baseline(users: pd.DataFrame, metric: Metric, *, control: Any) -> float:
+    """What a mean of ``user_outcome`` lacks to be on the metric's own level: r of a ratio, else 0.
+
+    Arguments are those of ``user_outcome``.
+
+    Raises:
+        InputError: As for ``user_outcome``.
+    """
+    return _control_ratio(users, metric, control).ratio if metric.is_ratio else 0.0
+
+
+def _values(users: pd.DataFrame, metric: Metric) -> list[Vector]:
+    return [users[column].to_numpy(dtype=np.float64, na_value=np.nan) for column in outcome_columns(metric)]
+
+
+def _control_ratio(users: pd.DataFrame, metric: Metric, control: Any) -> _ControlRatio:
+    numerator, denominator = _values(users, metric)
     known = ~np.isnan(numerator) & ~np.isnan(denominator)
     reference = known & ((users["part"] == "discovery") & (users["arm"] == control)).to_numpy(dtype=bool)
     total = float(denominator[reference].sum())
@@ -43,5 +69,4 @@ def user_outcome(users: pd.DataFrame, metric: Metric, *, control: Any) -> NDArra
             f"users: den__{metric.name} sums to {total:g} over the control users of the discovery part",
             remedy="check the denominator column of the metric",
         )
-    ratio = float(numerator[reference].sum()) / total
-    return (numerator - ratio * denominator) / (total / int(reference.sum()))
+    return _ControlRatio(float(numerator[reference].sum()) / total, total / int(reference.sum()))

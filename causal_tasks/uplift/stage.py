@@ -5,12 +5,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from causal_tasks.data.columns import outcome_columns
 from causal_tasks.errors import InputError
 from causal_tasks.evaluation import auuc_interval, compare
 from causal_tasks.experiment import Experiment
@@ -18,7 +19,7 @@ from causal_tasks.run_folder import StageContext
 from causal_tasks.storage import Uri
 from causal_tasks.uplift.candidates import candidate
 from causal_tasks.uplift.cross_fitting import OutOfFold, predict_out_of_fold
-from causal_tasks.uplift.outcome import outcome_columns, user_outcome
+from causal_tasks.uplift.outcome import user_outcome
 
 COMPARISON_FOLD = 4
 """The discovery fold on which ``select`` compares candidates; their models for it are fitted on the others."""
@@ -46,7 +47,7 @@ class Users:
     experiment: Experiment
 
     @classmethod
-    def read(cls, context: StageContext, features: Sequence[str] = ()) -> "Users":
+    def read(cls, context: StageContext, features: Sequence[str] = ()) -> Self:
         """The users of the run, with these features.
 
         Raises:
@@ -251,7 +252,7 @@ def _write_models(context: StageContext, fitted: OutOfFold) -> Uri:
     with tempfile.TemporaryDirectory() as folder:
         for fold, learner in fitted.learners.items():
             learner.save(Path(folder) / f"fold-{fold}")
-        for file in sorted(Path(folder).rglob("*.*")):
+        for file in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
             context.write_bytes(f"models/{file.relative_to(folder).as_posix()}", file.read_bytes())
     return f"{context.folder}/models"
 

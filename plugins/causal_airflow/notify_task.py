@@ -10,12 +10,12 @@ from airflow.sdk import BaseOperator, Context, TaskInstanceState, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from causal_airflow.settings import read_settings
-from causal_airflow.stage_task import FAILURE_KEY, PIPELINES, PRESENTATION_KEY, RESULT_KEY, pull, reopened
+from causal_airflow.stage_task import FAILURE_KEY, PRESENTATION_KEY, RESULT_KEY, pull, reopened
 from causal_airflow.wecom.delivery import State, deliver, send_patiently
 from causal_airflow.wecom.hook import MessageRefusedError, WeComRobotHook
 from causal_tasks.errors import ConfigurationError, InputError, StorageError
 from causal_tasks.experiment import Delivery
-from causal_tasks.pipelines.declaration import Pipeline, Stage
+from causal_tasks.pipelines import PIPELINES, Pipeline, Stage
 from causal_tasks.pipelines.execution import StageResult
 from causal_tasks.report.message import failure_message, result_messages
 from causal_tasks.report.result import result_digest

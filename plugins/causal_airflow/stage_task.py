@@ -16,13 +16,10 @@ from causal_airflow.results import RESULTS, event_of
 from causal_airflow.settings import Orchestration, read_settings
 from causal_tasks.errors import ConfigurationError, InputError
 from causal_tasks.experiment import NOT_SEMANTIC, Experiment
-from causal_tasks.pipelines.declaration import Pipeline, Stage
+from causal_tasks.pipelines import PIPELINES, Pipeline, Stage
 from causal_tasks.pipelines.execution import StageResult, load_experiment, require_ready, run_stage
-from causal_tasks.pipelines.mine import MINE
 from causal_tasks.run_folder import Failure, RunFolder
 from causal_tasks.settings import Settings
-
-PIPELINES: Mapping[str, Pipeline] = {MINE.name: MINE}
 
 RESULT_KEY = "stage"
 """XCom key under which a finished stage pushes its :class:`StageResult`."""
@@ -42,7 +39,7 @@ def stage_task(pipeline: Pipeline, stage: Stage, tasks: Mapping[str, BaseOperato
     """The task of a stage, wired to the tasks that it waits for.
 
     Args:
-        pipeline: One of ``PIPELINES``.
+        pipeline: One of ``causal_tasks.pipelines.PIPELINES``.
         stage: One of its stages.
         tasks: The tasks of the stages before it, by name.
 

@@ -145,34 +145,45 @@ def test_a_cleared_run_adopts_its_work_keeps_its_result_and_tells_nobody_again(s
     assert any("adopted" in line for line in airflow.log(MINE.name, "music.r1", "mine", attempt=2))
 
 
-@pytest.mark.parametrize(
-    ("run", "changes", "cause"),
-    [
-        ("unknown_arm.r1", {"treatments": ["nobody"]}, "nobody"),
-        ("no_column.r1", {"metrics": [{"name": "joy", "role": "primary"}]}, "joy"),
-        ("no_table.r1", {"tables": {"metrics": "s3://lake/tables/absent"}}, "absent"),
-        ("not_finished.r1", {"status": "running"}, "running"),
-    ],
-)
-def test_wrong_input_turns_the_run_red_at_once_and_tells_the_group_why(
-    stack, storage, airflow, music, run, changes, cause
-):
-    experiment_id = run.removesuffix(".r1")
-    tables = {"experiment_column": None} | changes.get("tables", {})
-    write_experiment(stack, storage, music, **changes | {"experiment_id": experiment_id, "tables": tables})
-    airflow.trigger(MINE.name, run_id=run, conf={"experiment": experiment_id})
+WRONG = {
+    "unknown_arm": ({"treatments": ["nobody"]}, "nobody"),
+    "no_column": ({"metrics": [{"name": "joy", "role": "primary"}]}, "joy"),
+    "no_table": ({"tables": {"metrics": "s3://lake/tables/absent"}}, "absent"),
+    "no_bucket": ({"tables": {"features": "s3://no-such-bucket/features"}}, "no-such-bucket"),
+    "not_finished": ({"status": "running"}, "running"),
+}
+NO_EXPERIMENT = ["../secrets", "a/b", "nobody"]
+
+
+@pytest.fixture(scope="module")
+def wrong_runs(stack, storage, airflow, music):
+    """Run id by what is wrong, all started at once."""
+    runs = {}
+    for experiment_id, (changes, _) in WRONG.items():
+        tables = {"experiment_column": None} | changes.get("tables", {})
+        write_experiment(stack, storage, music, **changes | {"experiment_id": experiment_id, "tables": tables})
+        runs[experiment_id] = airflow.trigger(
+            MINE.name, run_id=f"{experiment_id}.r1", conf={"experiment": experiment_id}
+        )
+    for name in NO_EXPERIMENT:
+        runs[name] = airflow.trigger(MINE.name, conf={"experiment": name, "notify": False})
+    return runs
+
+
+@pytest.mark.parametrize("experiment_id", WRONG)
+def test_wrong_input_turns_the_run_red_at_once_and_tells_the_group_why(stack, airflow, wrong_runs, experiment_id):
+    run = wrong_runs[experiment_id]
     assert await_end(airflow, MINE.name, run) == "failed"
-    states = airflow.task_states(MINE.name, run)
-    assert (states["prepare"], states["notify"]) == ("failed", "success")
-    assert len(airflow.log(MINE.name, run, "prepare")) > 0
+    tasks = {task["task_id"]: task for task in airflow.tasks(MINE.name, run)}
+    assert (tasks["prepare"]["state"], tasks["prepare"]["try_number"]) == ("failed", 1)
+    assert tasks["notify"]["state"] == "success"
     (message,) = [text for text in texts(stack) if experiment_id in text]
-    assert cause in message
+    assert WRONG[experiment_id][1] in message
 
 
-@pytest.mark.parametrize("experiment", ["../secrets", "a/b", "nobody"])
-def test_an_id_that_names_no_experiment_turns_the_run_red(airflow, experiment):
-    run = airflow.trigger(MINE.name, conf={"experiment": experiment, "notify": False})
-    assert await_end(airflow, MINE.name, run) == "failed"
+@pytest.mark.parametrize("name", NO_EXPERIMENT)
+def test_an_id_that_names_no_experiment_turns_the_run_red(airflow, wrong_runs, name):
+    assert await_end(airflow, MINE.name, wrong_runs[name]) == "failed"
 
 
 def test_a_parameter_of_the_wrong_type_is_refused_before_anything_runs(airflow):

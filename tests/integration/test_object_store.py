@@ -154,6 +154,12 @@ def test_a_wrong_login_is_refused_with_the_remedy_and_without_the_secret(object_
     assert object_store.s3_secret.get_secret_value() not in str(caught.value)
 
 
+def test_an_absent_file_is_not_taken_for_an_absent_bucket_whatever_its_name(storage, folder):
+    assert not storage.exists(f"{folder}/no_bucket/r1/experiment.json")
+    with pytest.raises(FileNotFoundError):
+        storage.read_bytes(f"{folder}/no_bucket/r1/experiment.json")
+
+
 @pytest.mark.parametrize("action", ["read", "write", "create", "list"])
 def test_a_missing_bucket_is_named_with_the_remedy(storage, action):
     with pytest.raises(ConfigurationError, match="bucket 'no-such-bucket' does not exist") as caught:

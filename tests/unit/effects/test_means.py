@@ -219,7 +219,7 @@ good = [1.0, 2.0, 3.0, 5.0], [0, 0, 1, 1], [1.0, 2.0, 1.0, 2.0]
         ([good[0]], good[1], good[2], "outcome has shape"),
         (good[0], [0, 0, 1, 2], good[2], "3 labels"),
         (good[0], [1, 1, 2, 2], good[2], "control arm 0 has no unit"),
-        (good[0], [0, 0, 0, 0], good[2], r"an arm has 0 unit"),
+        (good[0], [0, 0, 0, 0], good[2], "every row is in the control arm"),
         (good[0], [0, 0, 0, 1], good[2], r"an arm has 1 unit"),
         (good[0], [0, 0, 1, None], good[2], "treatment is missing for 1 of 4"),
         (good[0], [0, 0, 1], good[2], "treatment has 3 rows, the outcome 4"),

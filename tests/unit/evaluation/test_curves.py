@@ -152,11 +152,11 @@ def test_several_treatments_are_each_held_against_control_and_averaged():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (([1, np.nan], [1, 2], [0, 1]), "outcome: 1 values are missing"),
-        (([1, 2], [1, np.inf], [0, 1]), "uplift: 1 values are missing or infinite"),
+        (([1, np.nan], [1, 2], [0, 1]), "outcome has 1 missing or infinite"),
+        (([1, 2], [1, np.inf], [0, 1]), "uplift has 1 missing or infinite"),
         (([1, 2], [1, 2], [0, 0]), "every row is in the control arm"),
         (([1, 2], [1, 2], ["a", "b"]), "no label among .* is 0"),
-        (([1, 2], [1, 2], [0, None]), "1 of 2 labels are missing"),
+        (([1, 2], [1, 2], [0, None]), "treatment is missing for 1 of 2"),
         (([1, 2, 3], [1, 2, 3], [0, 1, 2]), r"2 treatments, uplift has shape \(3,\)"),
         (([1, 2], [1, 2, 3], [0, 1]), r"uplift has shape \(3,\)"),
     ],

@@ -2,7 +2,17 @@ import numpy as np
 import pytest
 
 from causal_tasks.errors import InputError
-from causal_tasks.evaluation import ScoredValue, auuc, auuc_interval, compare, qini, qini_interval
+from causal_tasks.evaluation import (
+    ScoredValue,
+    auuc,
+    auuc_interval,
+    compare,
+    gain_curve,
+    qini,
+    qini_curve,
+    qini_interval,
+    uplift_curve,
+)
 
 
 def experiment(seed, n=4_000, noise=1.0):
@@ -107,6 +117,17 @@ def test_a_wider_level_gives_a_wider_interval_around_the_same_estimate():
 def test_a_single_cluster_shows_no_uncertainty_and_is_refused():
     with pytest.raises(InputError, match="1 independent units"):
         auuc_interval([1, 2, 3, 4], [1, 2, 3, 4], [0, 1, 0, 1], clusters=["a"] * 4)
+
+
+def test_a_user_without_cluster_is_refused_instead_of_joining_the_last_cluster():
+    with pytest.raises(InputError, match="clusters is missing for 1 of 4"):
+        auuc_interval([1, 2, 3, 4], [1, 2, 3, 4], [0, 1, 0, 1], clusters=["a", "b", None, "c"])
+
+
+@pytest.mark.parametrize("uncertain", [auuc_interval, qini_interval, gain_curve, qini_curve, uplift_curve])
+def test_a_level_that_is_no_share_is_refused(uncertain):
+    with pytest.raises(InputError, match="level is 95"):
+        uncertain([1, 2, 3, 4], [1, 2, 3, 4], [0, 1, 0, 1], level=95)
 
 
 def test_a_scored_value_becomes_json_values():

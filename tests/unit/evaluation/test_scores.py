@@ -71,9 +71,9 @@ def test_good_models_make_scores_more_precise():
         ({"propensity": 0.0}, "between 0 and 1"),
         ({"propensity": [0.5, 1.0]}, "between 0 and 1"),
         ({"propensity": [0.5]}, "propensity has 1 rows"),
-        ({"outcome": [1.0, np.nan]}, "outcome: 1 values are missing"),
+        ({"outcome": [1.0, np.nan]}, "outcome has 1 missing"),
         ({"mean_control": [1.0]}, "predicted mean 1"),
-        ({"mean_treatment": [np.inf, 1.0]}, "predicted mean: 1 values"),
+        ({"mean_treatment": [np.inf, 1.0]}, "predicted mean has 1 missing or infinite"),
     ],
 )
 def test_unusable_arguments_are_refused_by_name(changes, message):

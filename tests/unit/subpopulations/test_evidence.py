@@ -116,7 +116,7 @@ def test_one_cluster_in_an_arm_is_no_evidence():
 
 
 def test_a_user_without_cluster_is_refused():
-    with pytest.raises(InputError, match="missing for 1 of 3 users"):
+    with pytest.raises(InputError, match="missing for 1 of 3"):
         Scores.of(np.ones(3), np.array([False, True, True]), np.ones(3), np.ones(3), 0.5, clusters=["a", None, "b"])
 
 

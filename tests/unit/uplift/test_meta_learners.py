@@ -146,6 +146,13 @@ def test_data_that_cannot_be_learned_from_is_refused(change, message):
         fast().fit(**({"X": X, "outcome": outcome, "treatment": arm} | change))
 
 
+def test_an_arm_called_like_the_position_of_another_keeps_a_model_of_its_own(tmp_path):
+    X, outcome, arm, _ = experiment(2_000)
+    learner = fast().fit(X, outcome, np.where(arm == 1, "arm-0", "对照"), control="对照")
+    learner.save(tmp_path)
+    assert np.array_equal(TLearner.load(tmp_path).predict_outcomes(X), learner.predict_outcomes(X))
+
+
 def test_every_named_candidate_is_a_learner_with_the_given_seed_and_threads():
     for name in CANDIDATES:
         parameters = candidate(name, n_jobs=3, random_state=7).get_params()

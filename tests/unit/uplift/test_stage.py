@@ -13,7 +13,7 @@ from causal_tasks.pipelines.execution import run_stage
 from causal_tasks.run_folder import RunFolder
 from causal_tasks.settings import Settings
 from causal_tasks.uplift import CANDIDATES, TLearner
-from causal_tasks.uplift.outcome import user_outcome
+from causal_tasks.uplift.outcome import outcome_baseline, user_outcome
 
 
 def statement(**changes):
@@ -197,6 +197,9 @@ def test_a_linearised_ratio_has_the_difference_of_ratios_as_mean_difference():
     assert values[arm == "on"].mean() - values[arm == "off"].mean() == pytest.approx(0.1, abs=0.01)
     discovery_control = (arm == "off") & (users["part"] == "discovery")
     assert values[discovery_control].mean() == pytest.approx(0, abs=1e-12)
+    totals = users.loc[discovery_control, ["num__rate", "den__rate"]].sum()
+    baseline = outcome_baseline(users, experiment.primary, control="off")
+    assert baseline == pytest.approx(totals["num__rate"] / totals["den__rate"])
     with pytest.raises(InputError, match="den__rate sums to 0"):
         user_outcome(users.assign(den__rate=0), experiment.primary, control="off")
 
