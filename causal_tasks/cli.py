@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def _uri(address: str) -> Uri:
-    """An address as it is, a path as the literal ``file://`` address that ``Storage`` reads: nothing is encoded in it."""
+    """An address as it is, a path as the ``file://`` address that ``Storage`` reads: nothing is encoded in it."""
     return address if "://" in address else f"file://{Path(address).resolve()}"
 
 

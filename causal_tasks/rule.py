@@ -124,7 +124,11 @@ class Condition(BaseModel):
 
 
 def format_number(value: float | None) -> str:
-    """A number without trailing zeros or exponent, as it is read in a rule."""
+    """A number without trailing zeros or exponent, as it is read in a rule.
+
+    Raises:
+        ValueError: It is None.
+    """
     if value is None:
         raise ValueError("a rule holds numbers, not None")
     text = format(Decimal(repr(float(value))), "f")

@@ -18,12 +18,12 @@ class Settings(BaseSettings):
         s3_public_endpoint: The same store as browsers reach it, for links in messages.
         s3_key: Access key id; None leaves it to the ``AWS_*`` variables.
         s3_secret: Secret of ``s3_key``.
-        s3_region: Region name.
+        s3_region: Region name; None leaves it to the ``AWS_*`` variables.
         link_hours: How long a link to a report lives.
         device: ``cuda`` trains and joins on a GPU and fails where there is none.
         cluster: Address of a Dask scheduler; None runs in this process.
         parallel_tasks: Tasks that share this machine's cores at the same time.
-        slices: User-hash slices into which the join is cut to bound memory.
+        slices: Ranges of unit ids that are joined one after the other, to bound memory.
     """
 
     model_config = SettingsConfigDict(env_prefix="CAUSAL_", frozen=True)
@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     s3_public_endpoint: str | None = None
     s3_key: str | None = None
     s3_secret: SecretStr | None = None
-    s3_region: str = "us-east-1"
+    s3_region: str | None = None
     link_hours: int = Field(default=24, ge=1, le=168)
     device: Literal["cpu", "cuda"] = "cpu"
     cluster: str | None = None
@@ -59,10 +59,14 @@ class Settings(BaseSettings):
                 remedy="set both or neither of CAUSAL_S3_KEY and CAUSAL_S3_SECRET (in Airflow: the connection's login "
                 "and password)",
             )
-        options: dict[str, Any] = {"use_listings_cache": False}
-        endpoint = self.s3_endpoint or os.environ.get("AWS_ENDPOINT_URL")
-        if endpoint:
-            options["client_kwargs"] = {"endpoint_url": endpoint, "region_name": self.s3_region}
+        client = {
+            "endpoint_url": self.s3_endpoint or os.environ.get("AWS_ENDPOINT_URL"),
+            "region_name": self.s3_region,
+        }
+        options: dict[str, Any] = {
+            "use_listings_cache": False,
+            "client_kwargs": {name: value for name, value in client.items() if value},
+        }
         if self.s3_key and self.s3_secret:
             options |= {"key": self.s3_key, "secret": self.s3_secret.get_secret_value()}
         return options

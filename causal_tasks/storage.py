@@ -171,15 +171,11 @@ class Storage:
         if uri.startswith("file://"):
             return uri
         with _explained(uri):
-            filesystem, path = self.filesystem(uri)
-            public = self._settings.s3_public_endpoint
-            if public:
-                options = self._options | {
-                    "client_kwargs": {"endpoint_url": public, "region_name": self._settings.s3_region}
-                }
-                filesystem = fsspec.filesystem("s3", **options, config_kwargs={"signature_version": "s3v4"})
-            else:
-                filesystem = fsspec.filesystem("s3", **self._options, config_kwargs={"signature_version": "s3v4"})
+            _, path = self.filesystem(uri)
+            options = dict(self._options)
+            if public := self._settings.s3_public_endpoint:
+                options["client_kwargs"] = options["client_kwargs"] | {"endpoint_url": public}
+            filesystem = fsspec.filesystem("s3", **options, config_kwargs={"signature_version": "s3v4"})
             return str(filesystem.url(path, expires=hours * 3600))
 
     def check_exclusive_creation(self, root: Uri) -> None:
@@ -249,7 +245,7 @@ def _put_exclusively(filesystem: Any, path: str, data: bytes) -> None:
 
 def _is_missing_bucket(error: FileNotFoundError) -> bool:
     answer: dict[str, Any] = getattr(error.__cause__, "response", {})
-    return answer.get("Error", {}).get("Code") == "NoSuchBucket"
+    return bool(answer.get("Error", {}).get("Code") == "NoSuchBucket")
 
 
 @contextmanager

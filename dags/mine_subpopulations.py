@@ -25,7 +25,8 @@ file; to mine the same experiment again, raise its `revision`.
 - **`train` and later tasks skipped**: mining makes no sense here; the report's checks say why.
 - **One `train` red, the run green**: one candidate failed, the others carry the result. Clear it to try again.
 - **A task red at once**: the experiment file or a table is wrong. The end of the log names column, value and remedy;
-  correct it, then clear the task.
+  correct it, then clear the task. Where the run folder holds an `experiment.json` already, a corrected experiment
+  needs a higher `revision`, and the watcher starts its run.
 - **A task red after retries with no message in its log**: killed, mostly for want of memory. Give it more, take slots
   from pool `cpu` or raise `CAUSAL_SLICES`; then clear it.
 - **Tasks scheduled and never queued**: a pool does not exist. Import `docker/pools.json`.

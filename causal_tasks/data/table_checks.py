@@ -40,8 +40,9 @@ def cap_checks(profile: Mapping[str, Any], thresholds: Thresholds) -> list[Check
 
 
 def _duplicates(profile: Mapping[str, Any], thresholds: Thresholds) -> Check:
-    """The table with the largest share of duplicates."""
+    """The table with the largest share of duplicates among the rows that were looked at."""
     rows = {table: facts["rows"] for table, facts in profile["tables"].items()}
+    rows["metrics"] -= profile["dropped_metrics_rows"]["outside_cohort_or_windows"]
     duplicates = profile["duplicate_rows"]
     shares = {table: count / rows[table] if rows.get(table) else 0.0 for table, count in duplicates.items()}
     worst = max(shares, key=lambda table: shares[table])

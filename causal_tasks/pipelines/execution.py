@@ -11,7 +11,7 @@ from causal_tasks.experiment import Experiment
 from causal_tasks.lake import experiment_uri, table_uri
 from causal_tasks.pipelines.declaration import ITEMS, Pipeline, Stage
 from causal_tasks.pipelines.mine import MINE
-from causal_tasks.run_folder import Failure, Manifest, RunFolder, StageContext
+from causal_tasks.run_folder import Attempt, Failure, Manifest, RunFolder, StageContext
 from causal_tasks.settings import Settings
 from causal_tasks.storage import Storage, Uri, digest_of
 
@@ -130,7 +130,7 @@ def run_stage(
             outputs = stage.function()(context)
             manifest = attempt.commit(outputs, {m.key: m.fingerprint for m in manifests})
         except Exception as error:
-            attempt.fail(error)
+            _record(error, attempt)
             raise
     if stage is pipeline.stages[-1]:
         published = {
@@ -140,6 +140,14 @@ def run_stage(
         run.sweep()
     items = run.storage.read_json(f"{run.uri}/{manifest.outputs[ITEMS].path}") if ITEMS in manifest.outputs else None
     return StageResult(run=run.uri, manifest=uri, items=items, adopted=adopted)
+
+
+def _record(error: Exception, attempt: Attempt) -> None:
+    """Leave a failure record; where even that fails, the stage's own error must stay the one that is raised."""
+    try:
+        attempt.fail(error)
+    except Exception as second:  # noqa: BLE001 - said in the first
+        error.add_note(f"This failure could not be recorded: {second}")
 
 
 def _expected_items(stage: Stage, run: RunFolder, by_stage: Mapping[str, Sequence[Manifest]]) -> list[str] | None:

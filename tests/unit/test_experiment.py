@@ -59,6 +59,8 @@ def test_every_plain_name_is_an_id(name):
         ({"started_at": "2026-09-01T00:00:00"}, "timezone"),
         ({"started_at": "2026-09-02T00:00:00Z", "ended_at": "2026-09-01T00:00:00Z"}, "not before"),
         ({"mining": {"costs": {"nobody": 1}}}, "unknown arms"),
+        ({"mining": {"candidates": ["../../elsewhere"]}}, "mining.candidates.0: '../../elsewhere' is no id"),
+        ({"mining": {"candidates": ["t_lightgbm", "t_lightgbm"]}}, "candidates .* repeat a name"),
         ({"colour": "red"}, "colour: Extra inputs"),
         ({"metrics": [{"name": "drop table; --", "role": "primary"}]}, "metrics.0.name"),
     ],

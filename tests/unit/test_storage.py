@@ -97,3 +97,10 @@ def test_settings_reach_another_process_through_its_environment(monkeypatch):
         monkeypatch.setenv(name, value)
     assert Settings() == settings
     assert "hidden" not in repr(settings)
+
+
+@pytest.mark.parametrize("half", [{"s3_key": "k"}, {"s3_secret": "hidden"}, {"s3_key": "k", "s3_secret": ""}])
+def test_half_a_login_is_refused_instead_of_taking_another_from_the_machine(half):
+    with pytest.raises(ConfigurationError, match=r"an S3 (key|secret) without its") as refused:
+        Storage(Settings(lake="s3://lake", **half))
+    assert "hidden" not in str(refused.value)

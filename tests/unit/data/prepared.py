@@ -77,7 +77,7 @@ def profiled(features=FEATURES, **changes):
         "caps": {"minutes": {"value": 60.0, "share_capped": 0.001}},
         "duplicate_rows": {"assignments": 0, "metrics": 0, "features": 0},
         "transitions": {},
-        "dropped_metrics_rows": {},
+        "dropped_metrics_rows": {"outside_cohort_or_windows": 0, "repeated": 0},
         **changes,
     }
 

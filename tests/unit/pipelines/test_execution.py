@@ -117,6 +117,19 @@ def test_a_stage_whose_inputs_all_failed_names_the_failures(run, calls):
         run_stage(DIAMOND, "total", run=run, inputs=[listing.manifest])
 
 
+def test_an_error_that_cannot_be_recorded_is_still_the_one_that_is_raised(run, calls, monkeypatch):
+    calls.module.candidates = ["bad"]
+    listing = run_stage(DIAMOND, "list", run=run)
+
+    def refuse(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(type(run.storage), "write_json", refuse)
+    with pytest.raises(InputError, match="bad luck") as caught:
+        run_stage(DIAMOND, "double", run=run, inputs=[listing.manifest], item="bad")
+    assert any("disk full" in note for note in caught.value.__notes__)
+
+
 def test_an_input_that_changed_makes_a_new_folder_and_replaces_nothing(run, calls):
     run_pipeline(DIAMOND, run)
     before = {file.path for file in run.storage.list_files(f"{run.uri}/stages")}

@@ -1,0 +1,62 @@
+"""How often the whole pipeline finds something where nothing is."""
+
+from pathlib import Path
+
+import pytest
+from scipy.stats import binomtest
+
+from causal_tasks import Settings, run_experiment
+from causal_tasks.data.simulate import simulate_experiment
+
+EXPERIMENTS, USERS = 60, 4_000
+RECORD = Path(__file__).parents[2] / "docs" / "calibration.md"
+
+PAGE = """# Calibration
+
+Written by `make calibrate`, which runs `tests/statistical`.
+
+## A/A experiments
+
+{experiments} simulated experiments of {users:,} users without any effect, from raw tables to the report.
+
+| what was claimed | runs | share |
+|---|---|---|
+| a confirmed subpopulation | {confirmed} | {confirmed_share:.1%} (95 % interval {low:.1%} to {high:.1%}) |
+| an average effect with p < 0.05 | {average} | {average_share:.1%} |
+| a rule whose 95 % interval excludes zero, of {rules} shown | {excluding} | {excluding_share:.1%} |
+"""
+
+
+def mined(folder, seed):
+    settings = Settings(lake=f"file://{folder}")
+    experiment = simulate_experiment(settings, experiment_id=f"null_{seed}", users=USERS, effect=0, seed=seed)
+    return run_experiment(experiment, settings)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_at_most_one_in_twenty_null_experiments_confirms_a_subpopulation(tmp_path):
+    results = [mined(tmp_path / str(seed), seed) for seed in range(EXPERIMENTS)]
+    confirmed = sum(any(row["grade"] == "confirmed" for row in result["subpopulations"]) for result in results)
+    primary = [next(row for row in result["effects"] if row["role"] == "primary") for result in results]
+    average = sum(row["effect"]["p_value"] < 0.05 for row in primary)
+    intervals = [row["effect"]["interval"] for result in results for row in result["subpopulations"]]
+    excluding = sum(low > 0 or high < 0 for low, high in intervals)
+    bounds = binomtest(confirmed, EXPERIMENTS).proportion_ci()
+    RECORD.write_text(
+        PAGE.format(
+            experiments=EXPERIMENTS,
+            users=USERS,
+            confirmed=confirmed,
+            confirmed_share=confirmed / EXPERIMENTS,
+            low=bounds.low,
+            high=bounds.high,
+            average=average,
+            average_share=average / EXPERIMENTS,
+            rules=len(intervals),
+            excluding=excluding,
+            excluding_share=excluding / len(intervals),
+        )
+    )
+    assert bounds.low <= 0.05
+    assert binomtest(average, EXPERIMENTS, 0.05).pvalue > 0.01
