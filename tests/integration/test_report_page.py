@@ -1,0 +1,58 @@
+"""The report as a person sees it: in a real browser, on a desk and on a phone."""
+
+import shutil
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from causal_tasks.report.html import render_html
+from tests.unit.report import sample
+
+DESK, PHONE = {"width": 1200, "height": 900}, {"width": 360, "height": 740}
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=OPTIONS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module", params=["found_both", "nothing_found", "invalid"])
+def report(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(render_html(sample.result(request.param)))
+    return path.as_uri()
+
+
+def opened(browser, address, viewport):
+    page = browser.new_page(viewport=viewport)
+    complaints = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: request.url.startswith(("file:", "data:")) or complaints.append(request.url))
+    page.goto(address)
+    return page, complaints
+
+
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+def test_the_page_fits_its_screen_and_the_browser_has_no_complaint(browser, report, viewport):
+    page, complaints = opened(browser, report, viewport)
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    assert all(page.evaluate("[...document.images].map(i => i.complete && (i.naturalWidth > 0 || !i.offsetParent))"))
+    assert complaints == []
+    page.close()
+
+
+def test_the_language_is_switched_without_a_script(browser, report):
+    page, _ = opened(browser, report, DESK)
+    chinese, english = page.locator(".edition-zh"), page.locator(".edition-en")
+    assert (chinese.is_visible(), english.is_visible()) == (True, False)
+    page.get_by_text("English", exact=True).click()
+    assert (chinese.is_visible(), english.is_visible()) == (False, True)
+    page.close()
