@@ -3,6 +3,8 @@
 PYTHON = python3.11
 BIN = .venv/bin
 UV_VERSION = 0.13.9
+# Where pip would take the CUDA build of torch (several GB): --index-url and the address of PyTorch's CPU wheels.
+TORCH_OPTIONS =
 DEBIAN_PACKAGES = fonts-wqy-zenhei chromium
 
 .PHONY: help setup demo test lint format calibrate stop lock clean
@@ -16,7 +18,8 @@ setup: ## Make or update .venv from the locks; install Chinese fonts and Chromiu
 	wanted=$$(cat requirements/torch.txt requirements/cpu.txt pyproject.toml | sha256sum); \
 	if [ "$$(cat .venv/installed 2>/dev/null)" != "$$wanted" ]; then \
 		[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv; \
-		$(BIN)/python -m pip install --quiet uv==$(UV_VERSION) -r requirements/torch.txt; \
+		$(BIN)/python -m pip install --quiet uv==$(UV_VERSION); \
+		$(BIN)/python -m pip install --quiet $(TORCH_OPTIONS) -r requirements/torch.txt; \
 		$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/cpu.txt; \
 		$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .; \
 		echo "$$wanted" > .venv/installed; \

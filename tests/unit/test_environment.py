@@ -8,7 +8,8 @@ def installed() -> list[str]:
 
 
 def test_no_package_for_nvidia_hardware_is_installed():
-    assert [name for name in installed() if name.startswith(("nvidia-", "triton", "cupy", "cudf"))] == []
+    found = [name for name in installed() if name.startswith(("nvidia-", "triton", "cupy", "cudf"))]
+    assert found == [], "remove .venv and set TORCH_OPTIONS, see the Makefile, so that pip takes torch's CPU build"
 
 
 def test_only_one_package_provides_xgboost():
