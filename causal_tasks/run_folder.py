@@ -102,6 +102,11 @@ class Failure(BaseModel):
     remedy: str
     at: datetime
 
+    @property
+    def reason(self) -> dict[str, str]:
+        """What of the record is a result: error, message and remedy, without when it happened."""
+        return {"error": self.error, "message": self.message, "remedy": self.remedy}
+
     @classmethod
     def of(cls, error: BaseException, *, stage: str, item: str | None) -> Self:
         """The record of ``error``."""

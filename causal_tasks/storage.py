@@ -111,8 +111,7 @@ class Storage:
         with _explained(uri):
             filesystem, path = self.filesystem(uri)
             root = path.rstrip("/")
-            listed: dict[str, dict[str, Any]] = filesystem.find(root, detail=True)
-            found = {name: info for name, info in listed.items() if info["type"] == "file"}
+            found = _found(filesystem, root)
             if uri.startswith("s3://") and not found:
                 filesystem.ls(root.split("/", 1)[0])
         return [
@@ -121,7 +120,7 @@ class Storage:
                 int(info["size"]),
                 str(info["ETag"]).strip('"') if "ETag" in info else _sha256(name) if hash_local else "",
             )
-            for name, info in sorted(found.items())
+            for name, info in found.items()
             if name.endswith(suffix) and not any(part.startswith((".", "_")) for part in name[len(root) :].split("/"))
         ]
 
@@ -129,9 +128,9 @@ class Storage:
         """The sha256 over names and contents of every file at or under ``uri``; None where there is none."""
         with _explained(uri):
             filesystem, path = self.filesystem(uri)
-            names = sorted(filesystem.find(path))
             contents = {
-                name.removeprefix(path): hashlib.sha256(filesystem.cat_file(name)).hexdigest() for name in names
+                name.removeprefix(path): hashlib.sha256(filesystem.cat_file(name)).hexdigest()
+                for name in _found(filesystem, path)
             }
         return digest_of(contents) if contents else None
 
@@ -205,6 +204,12 @@ def json_bytes(value: Any) -> bytes:
 def digest_of(value: Any) -> str:
     """The sha256 of a value's canonical JSON."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def _found(filesystem: Any, root: str) -> dict[str, dict[str, Any]]:
+    """The files at or under ``root``, sorted; an emptied S3 folder lingers as an entry that is none."""
+    listed: dict[str, dict[str, Any]] = filesystem.find(root, detail=True)
+    return {name: info for name, info in sorted(listed.items()) if info["type"] == "file"}
 
 
 def _sha256(path: str) -> str:

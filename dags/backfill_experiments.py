@@ -2,12 +2,10 @@
 
 from datetime import timedelta
 
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable, task
+from causal_airflow.dispatch import start_runs
 from causal_airflow.settings import Orchestration, Tag
 from causal_airflow.wecom.notifier import WeComNotifier
-
-from causal_tasks.pipelines.mine import MINE
 
 DOC = """
 ### Mine what a period left unmined
@@ -53,10 +51,4 @@ with DAG(
             raise AirflowFailException("this run has no data interval: give a logical date or create a backfill")
         return experiments_ended_between(read_settings(), data_interval_start, data_interval_end, now=datetime.now(UTC))
 
-    TriggerDagRunOperator.partial(
-        task_id="start",
-        trigger_dag_id=MINE.name,
-        logical_date=None,
-        skip_when_already_exists=True,
-        map_index_template="{{ task.trigger_run_id }}",
-    ).expand_kwargs(find())
+    start_runs(find())

@@ -2,11 +2,9 @@
 
 from datetime import timedelta
 
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, CronTriggerTimetable, task
+from causal_airflow.dispatch import start_runs
 from causal_airflow.settings import Orchestration, Tag
-
-from causal_tasks.pipelines.mine import MINE
 
 DOC = """
 ### What is ready to be mined?
@@ -47,10 +45,4 @@ with DAG(
 
         return unmined_experiments(read_settings(), now=datetime.now(UTC))
 
-    TriggerDagRunOperator.partial(
-        task_id="start",
-        trigger_dag_id=MINE.name,
-        logical_date=None,
-        skip_when_already_exists=True,
-        map_index_template="{{ task.trigger_run_id }}",
-    ).expand_kwargs(find())
+    start_runs(find())

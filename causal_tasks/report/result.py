@@ -133,7 +133,7 @@ def _without_host(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _failure(key: str, failure: Failure | None) -> dict[str, Any]:
     stage, _, item = key.partition("/")
-    record = failure.model_dump(mode="json", include={"error", "message", "remedy"}) if failure else None
+    record = failure.reason if failure else None
     return {"stage": stage, "item": item or None, "record": record}
 
 

@@ -265,9 +265,7 @@ def _difference(arguments: Mapping[str, Any], uplift: Any, winner: Any) -> dict[
 def _failed(context: StageContext) -> dict[str, Any]:
     """Why the candidates that have no predictions failed; None where they were killed or ran out of memory."""
     return {
-        key.removeprefix("train/"): failure.model_dump(mode="json", include={"error", "message", "remedy"})
-        if failure
-        else None
+        key.removeprefix("train/"): failure.reason if failure else None
         for key, failure in context.failures.items()
         if key.startswith("train/")
     }
