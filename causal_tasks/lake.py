@@ -5,7 +5,9 @@ from typing import Literal
 from causal_tasks.experiment import Experiment
 from causal_tasks.settings import Settings
 
-TableName = Literal["assignments", "metrics", "features"]
+TableName = Literal["assignments", "metrics", "features", "dataset"]
+TABLES: tuple[TableName, ...] = ("assignments", "metrics", "features")
+"""What the join reads; an experiment with a ``dataset`` has that in place of them."""
 
 
 def experiments_folder(settings: Settings) -> str:
@@ -18,10 +20,11 @@ def experiment_uri(experiment: str, settings: Settings) -> str:
     return experiment if "://" in experiment else f"{experiments_folder(settings)}/{experiment}.json"
 
 
-def table_uri(experiment: Experiment, settings: Settings, table: TableName) -> str:
-    """Where a table of the experiment is."""
-    stated: str | None = getattr(experiment.tables, table)
-    return stated or f"{settings.lake}/tables/{table}"
+def source_uris(experiment: Experiment, settings: Settings) -> dict[TableName, str]:
+    """Where the experiment's data is: its dataset, or its three tables."""
+    if experiment.dataset:
+        return {"dataset": experiment.dataset.uri}
+    return {name: getattr(experiment.tables, name) or f"{settings.lake}/tables/{name}" for name in TABLES}
 
 
 def run_uri(experiment: Experiment, settings: Settings) -> str:
