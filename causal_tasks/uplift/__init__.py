@@ -2,6 +2,19 @@
 
 from causal_tasks.uplift.candidates import CANDIDATES, candidate
 from causal_tasks.uplift.cross_fitting import OutOfFold, predict_out_of_fold
-from causal_tasks.uplift.meta_learners import TLearner
+from causal_tasks.uplift.meta_learners import SLearner, TLearner, XLearner, load_learner
+from causal_tasks.uplift.tuning import Trial, Tuning, tune
 
-__all__ = ["CANDIDATES", "OutOfFold", "TLearner", "candidate", "predict_out_of_fold"]
+__all__ = [
+    "CANDIDATES",
+    "OutOfFold",
+    "SLearner",
+    "TLearner",
+    "Trial",
+    "Tuning",
+    "XLearner",
+    "candidate",
+    "load_learner",
+    "predict_out_of_fold",
+    "tune",
+]

@@ -1,7 +1,8 @@
 """Predictions for every user by models that have not seen that user."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -16,12 +17,18 @@ class OutOfFold:
     """Cross-fitted predictions and the learners that made them.
 
     Attributes:
-        outcomes: Shape (n, K + 1), float32: mean outcome of each user under each arm; columns are arm labels.
+        outcomes: Shape (n, K + 1), float32: mean outcome of each held-out user under each arm; columns are arm labels,
+            the index is that of the users.
         learners: Fitted learner by fold: the one that has not seen it.
     """
 
     outcomes: pd.DataFrame
     learners: dict[int, Any]
+
+    def joined(self, other: Self) -> "OutOfFold":
+        """These predictions and those of other folds, users in the order of the index."""
+        outcomes = pd.concat([self.outcomes, other.outcomes]).sort_index()
+        return OutOfFold(outcomes, dict(sorted((self.learners | other.learners).items())))
 
     def predict_outcomes(self, X: pd.DataFrame) -> pd.DataFrame:
         """The mean of all folds' predictions for users that none of them has seen; like ``outcomes``."""
@@ -37,7 +44,9 @@ def predict_out_of_fold(
     fold: ArrayLike,
     *,
     control: Any = None,
+    propensity: Mapping[Any, float] | None = None,
     sample_weight: ArrayLike | None = None,
+    held_out: Sequence[int] | None = None,
 ) -> OutOfFold:
     """Fit a clone of ``learner`` without each fold in turn and predict that fold.
 
@@ -48,7 +57,9 @@ def predict_out_of_fold(
         treatment: Shape (n,), arm labels.
         fold: Shape (n,), integers.
         control: Label of the control arm; None: 0.
+        propensity: Known share of every arm by label; None: unknown.
         sample_weight: Shape (n,); None weighs every row alike.
+        held_out: Folds to leave out and predict; None: all of them.
 
     Raises:
         InputError: There are fewer than two folds, or as for the learner's ``fit``.
@@ -61,21 +72,22 @@ def predict_out_of_fold(
     learned = ~np.isnan(values)
     learners: dict[int, Any] = {}
     parts: list[pd.DataFrame] = []
-    for number in numbers:
+    for number in numbers if held_out is None else held_out:
         rows = np.flatnonzero((folds != number) & learned)
         fitted = clone(learner).fit(
             X.iloc[rows],
             values[rows],
             labels[rows],
             control=control,
+            propensity=propensity,
             sample_weight=None if weight is None else weight[rows],
         )
-        held_out = np.flatnonzero(folds == number)
-        predicted = fitted.predict_outcomes(X.iloc[held_out])
-        parts.append(pd.DataFrame(predicted, index=held_out, columns=list(fitted.arms_)))
+        unseen = np.flatnonzero(folds == number)
+        predicted = fitted.predict_outcomes(X.iloc[unseen])
+        parts.append(pd.DataFrame(predicted, index=unseen, columns=list(fitted.arms_)))
         learners[int(number)] = fitted
-    outcomes = pd.concat(parts).sort_index().set_axis(X.index)
-    return OutOfFold(outcomes=outcomes, learners=learners)
+    outcomes = pd.concat(parts).sort_index()
+    return OutOfFold(outcomes=outcomes.set_axis(X.index[outcomes.index]), learners=learners)
 
 
 def _array(labels: ArrayLike) -> NDArray[Any] | Any:

@@ -1,147 +1,159 @@
-"""Learners of the effect on each user, made from models of the outcome."""
+"""S, T and X: learners of the effect on each user, made from models of the outcome."""
 
-import json
-import re
-from collections.abc import Mapping
-from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Any, Self
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, clone
+from numpy.typing import NDArray
 
-from causal_tasks.base_models import BASE_MODELS, BaseModel
-from causal_tasks.effects.arguments import read_arms
+from causal_tasks.base_models import BaseModel
 from causal_tasks.errors import InputError
+from causal_tasks.uplift.learner import Effects, MetaLearner, TrainingData, read_description
 
-DESCRIPTION = "model.json"
-_PLAIN = re.compile(r"(?!arm-)[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_PROPENSITY_BOUNDS = (0.01, 0.99)
+"""Estimated propensities beyond them are set to them: one effect model would count for nothing."""
+
+_OUTCOME = "outcome"
+_INDICATOR = "treatment"
 
 
-class TLearner(BaseEstimator):  # type: ignore[misc]
-    """One outcome model for each arm; the effect is the difference of their predictions.
+class SLearner(MetaLearner):
+    """One outcome model in which the treatment is a feature; the effect is what that feature changes.
 
-    All treatments are compared with the same control model.
-
-    Args:
-        base_model: Unfitted model of the mean outcome; it is cloned for each arm.
-
-    Attributes:
-        control_: Label of the control arm.
-        treatments_: Labels of the treatments, sorted: the order of columns in ``predict``.
-        models_: Fitted base model by arm.
+    Each treatment has an indicator column. A model that does not split on it predicts an effect of zero for everybody:
+    ``uses_treatment`` tells.
 
     Source: Künzel, Sekhon, Bickel, Yu (2019), section 2.
     """
 
-    def __init__(self, base_model: BaseModel) -> None:
-        self.base_model = base_model
+    FITS_EACH_ARM: ClassVar[bool] = False
+
+    def predict_outcomes(self, X: pd.DataFrame) -> Effects:
+        """Mean outcomes under each arm, shape (n, K + 1), columns in the order of ``arms_``."""
+        model = self.models_[_OUTCOME]
+        arms = range(len(self.arms_))
+        return np.column_stack([model.predict(self._with_treatment(X, np.full(len(X), arm))) for arm in arms])
+
+    def uses_treatment(self) -> bool:
+        """Whether the model splits on the indicator of every treatment."""
+        return self._indicators() <= self.models_[_OUTCOME].used_features()
+
+    def _fit_models(self, data: TrainingData) -> dict[str, BaseModel]:
+        if taken := sorted(self._indicators() & set(map(str, data.X.columns))):
+            raise InputError(f"X has the columns {taken}, which stand for the treatment", remedy="rename them")
+        rows = np.arange(len(data.outcome))
+        return {
+            _OUTCOME: data.with_features(self._with_treatment(data.X, data.arm)).fitted(
+                self.base_model, rows, data.outcome
+            )
+        }
+
+    def _indicators(self) -> frozenset[str]:
+        return frozenset(f"{_INDICATOR}:{position}" for position in range(1, len(self.arms_)))
+
+    def _with_treatment(self, X: pd.DataFrame, arm: NDArray[np.intp]) -> pd.DataFrame:
+        indicators = {
+            f"{_INDICATOR}:{position}": (arm == position).astype(np.int8) for position in range(1, len(self.arms_))
+        }
+        return X.assign(**indicators)
+
+
+class TLearner(MetaLearner):
+    """One outcome model for each arm; the effect is the difference of their predictions.
+
+    Source: Künzel, Sekhon, Bickel, Yu (2019), section 2.
+    """
+
+    FITS_EACH_ARM: ClassVar[bool] = True
+
+    def predict_outcomes(self, X: pd.DataFrame) -> Effects:
+        """Mean outcomes under each arm, shape (n, K + 1), columns in the order of ``arms_``."""
+        return np.column_stack([self.models_[_outcome_of(arm)].predict(X) for arm in range(len(self.arms_))])
+
+    def _fit_models(self, data: TrainingData) -> dict[str, BaseModel]:
+        return outcome_models(data, self.base_model)
+
+
+class XLearner(MetaLearner):
+    """Effects imputed with the other arm's outcome model, modelled in each arm and weighted by the propensity.
+
+    With mu the outcome models, tau_1 is fitted on Y - mu_0(X) of the treated and tau_0 on mu_1(X) - Y of the control
+    users; the effect is e(X) tau_0(X) + (1 - e(X)) tau_1(X), e the propensity among the two arms: the smaller arm lends
+    its own imputed effects little weight. Where the propensity is not known it is modelled and cut to 0.01 to 0.99.
+
+    Source: Künzel, Sekhon, Bickel, Yu (2019), section 2, equations 7 to 9.
+    """
+
+    FITS_EACH_ARM: ClassVar[bool] = True
 
     @property
-    def arms_(self) -> tuple[Any, ...]:
-        """Labels of all arms, control first: the order of columns in ``predict_outcomes``."""
-        return (self.control_, *self.treatments_)
+    def propensity_estimated_(self) -> bool:
+        """Whether the propensity was modelled, because it was not known."""
+        return self.propensity_ is None
 
-    def fit(
-        self,
-        X: pd.DataFrame,
-        outcome: ArrayLike,
-        treatment: ArrayLike,
-        *,
-        control: Any = None,
-        sample_weight: ArrayLike | None = None,
-    ) -> Self:
-        """Learn the mean outcome of every arm.
+    def predict_outcomes(self, X: pd.DataFrame) -> Effects:
+        """Mean outcomes under each arm, shape (n, K + 1): those of the control, and these plus the effects."""
+        control = self.models_[_outcome_of(0)].predict(X)
+        arms = range(1, len(self.arms_))
+        return np.column_stack([control, *(control + self._effect(X, arm) for arm in arms)])
 
-        Args:
-            X: Shape (n, p), numeric, boolean and categorical columns; missing values allowed.
-            outcome: Shape (n,), finite.
-            treatment: Shape (n,), arm labels.
-            control: Label of the control arm; None: 0.
-            sample_weight: Shape (n,); None weighs every row alike.
+    def _effect(self, X: pd.DataFrame, arm: int) -> Effects:
+        share = self._propensity(X, arm)
+        on_control, on_treated = (self.models_[f"effect-{side}-{arm}"].predict(X) for side in ("control", "treated"))
+        return (share * on_control + (1 - share) * on_treated).astype(np.float32)
 
-        Raises:
-            InputError: Lengths differ, a label or outcome is missing, there is no control arm or no other.
-        """
-        arms = read_arms(treatment, control=control)
-        values = np.asarray(outcome, dtype=np.float64)
-        weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-        lengths = {len(X), len(values), len(arms.codes), *(() if weight is None else (len(weight),))}
-        if len(lengths) > 1:
-            raise InputError(f"X, outcome, treatment and weight have {sorted(lengths)} rows", remedy="align them")
-        self.control_, *self.treatments_ = arms.labels
-        self.models_: dict[Any, BaseModel] = {}
-        for code, label in enumerate(arms.labels):
-            rows = np.flatnonzero(arms.codes == code)
-            self.models_[label] = clone(self.base_model).fit(
-                X.iloc[rows], values[rows], sample_weight=None if weight is None else weight[rows]
-            )
-        return self
+    def _propensity(self, X: pd.DataFrame, arm: int) -> Effects | float:
+        """P(in the arm | in it or in control)."""
+        if self.propensity_ is None:
+            return np.clip(self.models_[f"propensity-{arm}"].predict(X), *_PROPENSITY_BOUNDS)
+        return float(self.propensity_[arm] / (self.propensity_[0] + self.propensity_[arm]))
 
-    def predict(self, X: pd.DataFrame) -> NDArray[np.float32]:
-        """Effects in outcome units: shape (n,) for one treatment, (n, K) in the order of ``treatments_`` for more."""
-        outcomes = self.predict_outcomes(X)
-        uplift = outcomes[:, 1:] - outcomes[:, :1]
-        return uplift[:, 0] if len(self.treatments_) == 1 else uplift
-
-    def predict_outcomes(self, X: pd.DataFrame) -> NDArray[np.float32]:
-        """Mean outcomes under each arm, shape (n, K + 1), columns in the order of ``arms_``."""
-        return np.column_stack([self.models_[label].predict(X) for label in self.arms_])
-
-    def save(self, folder: Path) -> None:
-        """Write ``model.json`` and one model file for each arm, in the base model's own format."""
-        folder.mkdir(parents=True, exist_ok=True)
-        files = {label: f"{_file_stem(label, position)}.txt" for position, label in enumerate(self.arms_)}
-        for label, file in files.items():
-            self.models_[label].save(folder / file)
-        description = {
-            "learner": type(self).__name__,
-            "base_model": type(self.base_model).__name__,
-            "library": {"name": self.base_model.library, "version": installed_version(self.base_model.library)},
-            "parameters": self.base_model.get_params(),
-            "arms": [{"label": label, "file": file} for label, file in files.items()],
-        }
-        (folder / DESCRIPTION).write_text(json.dumps(description, ensure_ascii=False, indent=1), encoding="utf-8")
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """The learner that ``save`` wrote to ``folder``.
-
-        Raises:
-            InputError: The folder holds another learner, one made from an unknown base model, or one that a newer
-                version of its library wrote.
-        """
-        description: Mapping[str, Any] = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        if description["learner"] != cls.__name__ or description["base_model"] not in BASE_MODELS:
-            raise InputError(
-                f"{folder} holds a {description['learner']} of {description['base_model']}, not a {cls.__name__} of "
-                f"{', '.join(BASE_MODELS)}",
-                remedy="load it with the class and the version that saved it",
-            )
-        _require_version(**description["library"])
-        learner = cls(BASE_MODELS[description["base_model"]](**description["parameters"]))
-        learner.control_, *learner.treatments_ = (arm["label"] for arm in description["arms"])
-        learner.models_ = {
-            arm["label"]: clone(learner.base_model).load(folder / arm["file"]) for arm in description["arms"]
-        }
-        return learner
+    def _fit_models(self, data: TrainingData) -> dict[str, BaseModel]:
+        outcome = outcome_models(data, self.base_model)
+        control_rows, baseline = data.rows_of(0), outcome[_outcome_of(0)]
+        models = {_outcome_of(0): baseline}
+        for arm in range(1, len(data.labels)):
+            treated_rows = data.rows_of(arm)
+            imputed = {
+                "control": (
+                    control_rows,
+                    outcome[_outcome_of(arm)].predict(data.X.iloc[control_rows]) - data.outcome[control_rows],
+                ),
+                "treated": (treated_rows, data.outcome[treated_rows] - baseline.predict(data.X.iloc[treated_rows])),
+            }
+            for side, (rows, effects) in imputed.items():
+                models[f"effect-{side}-{arm}"] = data.fitted(self.base_model, rows, effects)
+            if data.propensity is None:
+                both = data.rows_of(0, arm)
+                models[f"propensity-{arm}"] = data.fitted(self.base_model, both, data.arm[both] == arm)
+        return models
 
 
-def _file_stem(label: Any, position: int) -> str:
-    """The label where it is a safe file name that no position gives, else ``arm-<position>``."""
-    return str(label) if _PLAIN.fullmatch(str(label)) else f"arm-{position}"
+def outcome_models(data: TrainingData, base_model: BaseModel) -> dict[str, BaseModel]:
+    """One model of the mean outcome for each arm."""
+    models = {}
+    for arm in range(len(data.labels)):
+        rows = data.rows_of(arm)
+        models[_outcome_of(arm)] = data.fitted(base_model, rows, data.outcome[rows])
+    return models
 
 
-def _require_version(name: str, version: str) -> None:
-    installed = installed_version(name)
-    if _release(installed) < _release(version):
-        raise InputError(
-            f"the model was saved with {name} {version}, {installed} is installed",
-            remedy=f"install {name} {version} or newer",
-        )
+def load_learner(folder: Path) -> MetaLearner:
+    """The learner, of whatever class, that ``save`` wrote to ``folder``.
+
+    Raises:
+        InputError: The class is unknown, or as for its ``load``.
+    """
+    name = read_description(folder)["learner"]
+    if name not in LEARNERS:
+        raise InputError(f"{folder} holds a {name}", remedy=f"load one of {', '.join(LEARNERS)}")
+    return LEARNERS[name].load(folder)
 
 
-def _release(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in version.split(".")[:2])
+LEARNERS: dict[str, type[MetaLearner]] = {learner.__name__: learner for learner in (SLearner, TLearner, XLearner)}
+"""Learners by the name under which they are saved."""
+
+
+def _outcome_of(arm: int) -> str:
+    return f"{_OUTCOME}-{arm}"

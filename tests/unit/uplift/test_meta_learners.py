@@ -85,10 +85,10 @@ def test_a_saved_learner_predicts_the_same(tmp_path):
     assert loaded.arms_ == ("对照/组", "C-1", "b")
     assert loaded.base_model.get_params() == learner.base_model.get_params()
     assert sorted(file.name for file in (tmp_path / "fold-0").iterdir()) == [
-        "C-1.txt",
-        "arm-0.txt",
-        "b.txt",
         "model.json",
+        "outcome-0.txt",
+        "outcome-1.txt",
+        "outcome-2.txt",
     ]
 
 

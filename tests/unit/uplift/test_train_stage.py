@@ -7,89 +7,10 @@ from scipy.stats import spearmanr
 
 from causal_tasks.errors import InputError
 from causal_tasks.evaluation import auuc
-from causal_tasks.experiment import Experiment
-from causal_tasks.pipelines import MINE
-from causal_tasks.pipelines.execution import run_stage
 from causal_tasks.run_folder import RunFolder
-from causal_tasks.settings import Settings
-from causal_tasks.uplift import CANDIDATES, TLearner
+from causal_tasks.uplift import TLearner
 from causal_tasks.uplift.outcome import outcome_baseline, user_outcome
-
-
-def statement(**changes):
-    stated = {
-        "experiment_id": "music",
-        "control": "off",
-        "treatments": ["on"],
-        "window": {"days": 7},
-        "metrics": [{"name": "minutes", "role": "primary"}],
-        "mining": {"candidates": ["t_lightgbm"], "seed": 3},
-    }
-    return Experiment.parse(stated | changes, source="test")
-
-
-def settings(tmp_path):
-    return Settings(lake=f"file://{tmp_path}", parallel_tasks=64)
-
-
-def prepared(experiment, n=3_000, seed=0):
-    """A ``users`` table in which x0 above 0 gains and city b loses; returns it with the true effects."""
-    random = np.random.default_rng(seed)
-    arm = random.integers(0, len(experiment.arms), n)
-    city = pd.Categorical(random.choice(["a", "b", "c"], n), categories=["a", "b", "c"])
-    x0 = random.normal(size=n).astype("float32")
-    effect = 2.0 * (x0 > 0) - 2.0 * (city == "b")
-    mean = 5 + random.normal(size=n) + effect * (arm > 0)
-    users = pd.DataFrame(
-        {
-            "unit": np.arange(n) + 10,
-            "arm": pd.Categorical.from_codes(arm, categories=list(experiment.arms)),
-            "x0": x0,
-            "city": city,
-            "unused": "text",
-            "y__minutes": mean,
-            "num__rate": mean * 3,
-            "den__rate": np.full(n, 3.0),
-            "part": np.where(random.random(n) < 0.6, "discovery", "estimation"),
-            "fold": (np.arange(n) % 5).astype("int8"),
-        }
-    )
-    users.loc[::50, ["x0", "y__minutes"]] = np.nan
-    return users, effect
-
-
-def opened(tmp_path, experiment, users, items=("t_lightgbm",), used=("x0", "city")):
-    """A run whose stages before ``train`` are committed; returns it with their manifests."""
-    run = RunFolder.open(experiment, settings(tmp_path))
-    outputs = {
-        "prepare": lambda folder: {"users": _in_two_files(run, f"{folder}/users", users)},
-        "validate": lambda folder: {
-            "features": run.storage.write_json(f"{folder}/f.json", {"used": list(used), "dropped": {}}),
-            "items": run.storage.write_json(f"{folder}/items.json", list(items)),
-        },
-    }
-    manifests = []
-    for stage, write in outputs.items():
-        attempt = run.begin(stage, None, "0" * 8)
-        attempt.commit(write(attempt.folder), {})
-        manifests.append(run.manifest_uri(stage, None, "0" * 8))
-    return run, manifests
-
-
-def _in_two_files(run, folder, users):
-    half = len(users) // 2
-    for part, rows in enumerate((users.iloc[:half], users.iloc[half:])):
-        run.storage.write_table(f"{folder}/part-{part}.parquet", rows)
-    return folder
-
-
-def output(run, result, name):
-    return f"{run.uri}/{run.read_manifest(result.manifest).outputs[name].path}"
-
-
-def trained(tmp_path, experiment, users, **options):
-    run, manifests = opened(tmp_path, experiment, users, **options)
-    return run, manifests, run_stage(MINE, "train", run=run, inputs=manifests, item="t_lightgbm")
+from tests.unit.uplift.learning_runs import json_of, output, prepared, settings, statement, trained
 
 
 @pytest.fixture(scope="module")
@@ -204,22 +125,16 @@ def test_a_linearised_ratio_has_the_difference_of_ratios_as_mean_difference():
         user_outcome(users.assign(den__rate=0), experiment.primary, control="off")
 
 
-def test_three_arms_get_one_uplift_each_and_a_small_one_is_noted(tmp_path):
+def test_three_arms_get_one_uplift_each(tmp_path):
     experiment = statement(treatments=["z", "a"])
     users, _ = prepared(experiment)
     users = users[(users["arm"] != "z") | (np.arange(len(users)) % 2 == 0)]
-    run, manifests, result = trained(tmp_path, experiment, users)
+    run, _, result = trained(tmp_path, experiment, users)
     predictions = run.storage.read_table(output(run, result, "predictions"))
     assert predictions.columns.tolist() == ["unit", "uplift__z", "uplift__a", "mean__off", "mean__z", "mean__a"]
     card = run.storage.read_json(output(run, result, "card"))
     assert sorted(card["auuc"]) == ["a", "z"]
     assert card["notes"] == []
-    selected = run_stage(MINE, "select", run=run, inputs=[*manifests, result.manifest])
-    board = run.storage.read_json(output(run, selected, "selection"))["board"]
-    rows = ((users["part"] == "discovery") & (users["fold"] == 4) & users["y__minutes"].notna()).to_numpy()
-    codes = np.array([experiment.arms.index(label) for label in users["arm"]])
-    uplift = predictions[["uplift__z", "uplift__a"]].to_numpy()
-    assert board[0]["auuc"] == pytest.approx(auuc(users["y__minutes"][rows], uplift[rows], codes[rows]))
 
 
 def test_an_arm_below_a_fifth_is_noted(tmp_path):
@@ -254,68 +169,40 @@ def test_a_candidate_that_cannot_be_trained_fails_with_its_reason(tmp_path, chan
     assert run.last_failure("train", "t_lightgbm").error == "InputError"
 
 
-@pytest.fixture
-def second_candidate(monkeypatch):
-    """A worse learner: so strongly shrunken that little is left but noise."""
-    from causal_tasks.base_models import LightGBM
+def test_the_guards_hold_what_was_predicted_against_what_was_measured(plain):
+    users, _, run, _, result = plain
+    guard = json_of(run, result, "card")["guards"]["on"]
+    rows = ((users["part"] == "discovery") & users["y__minutes"].notna()).to_numpy()
+    uplift = run.storage.read_table(output(run, result, "predictions"))["uplift__on"].to_numpy()[rows]
+    assert guard["mean"] == pytest.approx(uplift.mean(), rel=1e-5)
+    assert guard["spread"] == pytest.approx(uplift.std(), rel=1e-5)
+    outcome, on = users["y__minutes"][rows], users["arm"][rows] == "on"
+    assert guard["measured"]["estimate"] == pytest.approx(outcome[on].mean() - outcome[~on].mean())
+    assert guard["agrees"]
+    assert guard["treatment_used"]
 
-    def weak(**execution):
-        return TLearner(LightGBM(n_estimators=1, num_leaves=2, colsample_bytree=0.1, **execution))
 
-    monkeypatch.setattr("causal_tasks.uplift.candidates.CANDIDATES", {**CANDIDATES, "t_weak": weak})
-
-
-def test_select_puts_the_best_first_and_hands_on_its_predictions(tmp_path, second_candidate):
+def test_a_model_whose_mean_effect_is_off_is_noted(tmp_path):
+    """Without a feature to tell them by, users with 200 times the outcome tip the measured mean, not the shrunken model."""
     users, _ = prepared(statement())
-    items = ("t_weak", "t_lightgbm", "t_broken")
-    run, manifests = opened(tmp_path, statement(), users, items=items)
-    results = {name: run_stage(MINE, "train", run=run, inputs=manifests, item=name) for name in items[:2]}
-    with pytest.raises(InputError, match="'t_broken' is unknown"):
-        run_stage(MINE, "train", run=run, inputs=manifests, item="t_broken")
-    inputs = [*manifests, *(result.manifest for result in results.values())]
-    selected = run_stage(MINE, "select", run=run, inputs=inputs)
-
-    selection = run.storage.read_json(output(run, selected, "selection"))
-    assert selection["winner"] == "t_lightgbm"
-    assert [row["candidate"] for row in selection["board"]] == ["t_lightgbm", "t_weak"]
-    best, worse = selection["board"]
-    assert best["difference_to_winner"] is None
-    assert worse["difference_to_winner"]["estimate"] == pytest.approx(worse["auuc"] - best["auuc"])
-    assert worse["difference_to_winner"]["interval"][1] < 0
-    assert selection["failed"]["t_broken"]["error"] == "InputError"
-    assert selection["failed"]["t_broken"]["remedy"].startswith("use one of")
-    assert run.storage.read_bytes(output(run, selected, "predictions")) == run.storage.read_bytes(
-        output(run, results["t_lightgbm"], "predictions")
-    )
+    rich = (users["part"] == "discovery") & (users["arm"] == "on")
+    users.loc[rich, "y__minutes"] += 50.0
+    run, _, result = trained(tmp_path, statement(), users, item="s_lightgbm", items=("s_lightgbm",))
+    card = json_of(run, result, "card")
+    assert not card["guards"]["on"]["agrees"]
+    assert card["notes"] == ["mean_disagrees"]
 
 
-def test_the_board_is_the_comparison_fold_of_discovery_only(plain):
-    users, _, run, manifests, result = plain
-    selected = run_stage(MINE, "select", run=run, inputs=[*manifests, result.manifest])
-    predictions = run.storage.read_table(output(run, result, "predictions"))
-    rows = ((users["part"] == "discovery") & (users["fold"] == 4) & users["y__minutes"].notna()).to_numpy()
-    expected = auuc(users["y__minutes"][rows], predictions["uplift__on"][rows], users["arm"][rows], control="off")
-    row = run.storage.read_json(output(run, selected, "selection"))["board"][0]
-    assert row["auuc"] == pytest.approx(expected)
-    assert row["interval"][0] < expected < row["interval"][1]
-    assert row["device"] == "cpu"
+def test_an_s_learner_does_not_mind_a_small_arm(tmp_path):
+    users, _ = prepared(statement(), n=12_000)
+    users = users[(users["arm"] != "on") | (np.arange(len(users)) % 6 == 0)]
+    run, _, result = trained(tmp_path, statement(), users, item="s_lightgbm", items=("s_lightgbm",))
+    assert "small_arm" not in json_of(run, result, "card")["notes"]
 
 
-def test_a_candidate_that_was_killed_is_reported_without_a_reason(tmp_path):
+@pytest.mark.parametrize(("randomized", "notes"), [(True, []), (False, ["propensity_estimated"])])
+def test_x_models_the_propensity_only_where_the_design_does_not_tell_it(tmp_path, randomized, notes):
     users, _ = prepared(statement())
-    run, manifests = opened(tmp_path, statement(), users, items=("t_lightgbm", "t_killed"))
-    result = run_stage(MINE, "train", run=run, inputs=manifests, item="t_lightgbm")
-    selected = run_stage(MINE, "select", run=run, inputs=[*manifests, result.manifest])
-    assert run.storage.read_json(output(run, selected, "selection"))["failed"] == {"t_killed": None}
-
-
-def test_users_randomised_together_widen_the_interval(tmp_path):
-    users, _ = prepared(statement())
-    copies = pd.concat([users] * 4).sort_values("unit", kind="stable").reset_index(drop=True)
-    copies["cluster"] = copies["unit"].astype("str")
-    widths = []
-    for name, experiment in (("single", statement()), ("cluster", statement(cluster="household"))):
-        run, manifests, result = trained(tmp_path / name, experiment, copies)
-        selected = run_stage(MINE, "select", run=run, inputs=[*manifests, result.manifest])
-        widths.append(run.storage.read_json(output(run, selected, "selection"))["board"][0]["standard_error"])
-    assert widths[1] > 1.5 * widths[0]
+    experiment = statement(randomized=randomized)
+    run, _, result = trained(tmp_path, experiment, users, item="x_lightgbm", items=("x_lightgbm",))
+    assert json_of(run, result, "card")["notes"] == notes

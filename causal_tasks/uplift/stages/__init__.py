@@ -1,0 +1,1 @@
+"""Stages of the main job that learn effects: train, shortlist, tune, select."""

@@ -1,0 +1,174 @@
+"""Stage ``select``: keep the finalist, tuned or not, that ranks users best, and say how sure that is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_tasks.errors import InputError
+from causal_tasks.evaluation import auuc_interval, compare
+from causal_tasks.run_folder import StageContext
+from causal_tasks.storage import Uri
+from causal_tasks.uplift.candidates import candidate
+from causal_tasks.uplift.cross_fitting import OutOfFold
+from causal_tasks.uplift.stages.card import portable
+from causal_tasks.uplift.stages.fitting import cross_fit, predict_everybody, uplift_of, write_models, write_predictions
+from causal_tasks.uplift.stages.shortlist import failed_items
+from causal_tasks.uplift.stages.users import Users
+
+COMPARISON_FOLD = 4
+"""The discovery fold on which entrants are compared; they are fitted on the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A finalist with one set of parameters.
+
+    Attributes:
+        candidate: Name of the finalist.
+        parameters: Of its base model.
+        uplift: Shape (m, K), predicted effects of the users it is compared on, benefit scale.
+        learner: Unfitted; None where it has the parameters of ``train``, which has fitted it already.
+        fitted: What has been fitted of ``learner``: the model that has not seen the comparison fold.
+    """
+
+    candidate: str
+    parameters: Mapping[str, Any]
+    uplift: NDArray[np.float32]
+    learner: Any = None
+    fitted: OutOfFold | None = None
+
+    @property
+    def tuned(self) -> bool:
+        """Whether its parameters were found by tuning."""
+        return self.learner is not None
+
+    @property
+    def name(self) -> str:
+        """Unique among the entrants."""
+        return f"{self.candidate}.tuned" if self.tuned else self.candidate
+
+
+def select(context: StageContext) -> dict[str, Uri]:
+    """Compare the entrants and hand on the predictions and models of the best.
+
+    Raises:
+        InputError: The comparison fold has no user with an outcome.
+    """
+    improved = _improved_parameters(context)
+    features: list[str] = context.read_json("validate", "features")["used"] if improved else []
+    users = Users.read(context, features)
+    rows = _compared_rows(users)
+    finalists: list[str] = context.read_json("shortlist", "items")
+    entrants = [_default_entrant(context, name, rows) for name in finalists]
+    entrants += [
+        _tuned_entrant(context, name, improved[name], users, features, rows) for name in finalists if name in improved
+    ]
+    board = _board(entrants, users.ranking_arguments(rows))
+    winner = next(entrant for entrant in entrants if entrant.name == board[0]["entrant"])
+    selection = {
+        "winner": winner.name,
+        "board": board,
+        "distinguishable": _distinguishable(board),
+        "failed": failed_items(context, "train"),
+        "tuning_failed": failed_items(context, "tune"),
+    }
+    written = {"selection": context.write_json("selection.json", selection)}
+    if winner.fitted is None:
+        return written | _handed_on(context, winner.candidate)
+    fitted = winner.fitted.joined(cross_fit(winner.learner, users, features, range(COMPARISON_FOLD)))
+    means = predict_everybody(fitted, users, features)
+    uplift = uplift_of(means, context.experiment)
+    return written | {
+        "predictions": write_predictions(context, users.frame["unit"], uplift, means),
+        "models": write_models(context, fitted),
+    }
+
+
+def _improved_parameters(context: StageContext) -> dict[str, dict[str, Any]]:
+    """The best parameters of the finalists for which tuning found others than those of ``train``."""
+    names = [str(manifest.item) for manifest in context.inputs["tune"]]
+    best = {name: context.read_json("tune", "tuning", item=name)["best"] for name in names}
+    return {name: trial["parameters"] for name, trial in best.items() if trial["number"] > 0}
+
+
+def _compared_rows(users: Users) -> NDArray[np.intp]:
+    """Positions of the users on which entrants are compared."""
+    rows = np.flatnonzero(users.scored & (users.frame["fold"] == COMPARISON_FOLD).to_numpy(dtype=bool))
+    if not len(rows):
+        raise InputError(
+            f"users: no discovery user of fold {COMPARISON_FOLD} has an outcome",
+            remedy="check the metrics table",
+        )
+    return rows
+
+
+def _default_entrant(context: StageContext, name: str, rows: NDArray[np.intp]) -> Entrant:
+    """The finalist as ``train`` fitted it: its model of the comparison fold has seen all other folds."""
+    columns = [f"uplift__{treatment}" for treatment in context.experiment.treatments]
+    uplift = context.read_table("train", "predictions", columns, item=name).to_numpy()[rows]
+    return Entrant(name, context.read_json("train", "card", item=name)["parameters"], uplift)
+
+
+def _tuned_entrant(
+    context: StageContext,
+    name: str,
+    parameters: Mapping[str, Any],
+    users: Users,
+    features: Sequence[str],
+    rows: NDArray[np.intp],
+) -> Entrant:
+    learner = candidate(
+        name,
+        device=context.settings.device,
+        n_jobs=context.settings.threads,
+        random_state=context.experiment.mining.seed,
+        parameters=parameters,
+    )
+    fitted = cross_fit(learner, users, features, [COMPARISON_FOLD])
+    uplift = uplift_of(fitted.outcomes.loc[users.frame.index[rows]], context.experiment).to_numpy()
+    return Entrant(name, portable(learner.base_model.get_params()), uplift, learner, fitted)
+
+
+def _board(entrants: Sequence[Entrant], arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row for each entrant, best first; of equals the one that is not tuned."""
+    scores = {entrant.name: auuc_interval(uplift=entrant.uplift, **arguments) for entrant in entrants}
+    order = sorted(entrants, key=lambda entrant: (-scores[entrant.name].estimate, entrant.tuned, entrant.name))
+    return [
+        {
+            "entrant": entrant.name,
+            "candidate": entrant.candidate,
+            "tuned": entrant.tuned,
+            "parameters": dict(entrant.parameters),
+            "auuc": scores[entrant.name].estimate,
+            "standard_error": scores[entrant.name].standard_error,
+            "interval": list(scores[entrant.name].interval),
+            "difference_to_winner": None if entrant is order[0] else _difference(entrant, order[0], arguments),
+        }
+        for entrant in order
+    ]
+
+
+def _difference(entrant: Entrant, winner: Entrant, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    difference = compare(uplift_a=entrant.uplift, uplift_b=winner.uplift, **arguments)
+    return {"estimate": difference.estimate, "interval": list(difference.interval)}
+
+
+def _distinguishable(board: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether every entrant of another candidate is worse than the winner beyond chance."""
+    others = [row["difference_to_winner"] for row in board if row["candidate"] != board[0]["candidate"]]
+    return bool(others) and all(difference["interval"][1] < 0 for difference in others)
+
+
+def _handed_on(context: StageContext, name: str) -> dict[str, Uri]:
+    """What ``train`` wrote of the candidate, byte for byte."""
+    storage, models = context.storage, context.uri("train", "models", item=name)
+    for file in storage.list_files(models, hash_local=False):
+        context.write_bytes(f"models/{file.path}", storage.read_bytes(f"{models}/{file.path}"))
+    predictions = storage.read_bytes(context.uri("train", "predictions", item=name))
+    return {
+        "predictions": context.write_bytes("predictions.parquet", predictions),
+        "models": f"{context.folder}/models",
+    }

@@ -1,0 +1,88 @@
+"""Stage ``tune``: search better parameters for one finalist; a search that was interrupted goes on."""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from causal_tasks.run_folder import StageContext
+from causal_tasks.storage import Uri, json_bytes
+from causal_tasks.uplift.candidates import candidate
+from causal_tasks.uplift.stages.users import Users
+from causal_tasks.uplift.tuning import Trial, Tuning
+from causal_tasks.uplift.tuning import tune as search
+
+VALIDATION_FOLD = 3
+"""The discovery fold on which trials are scored; they are fitted on those before it."""
+
+
+def tune(context: StageContext) -> dict[str, Uri]:
+    """Write the trials of the finalist ``context.item``.
+
+    Raises:
+        InputError: A fold has no user with an outcome in some arm.
+    """
+    experiment, name = context.experiment, str(context.item)
+    features: list[str] = context.read_json("validate", "features")["used"]
+    users = Users.read(context, features)
+    fold = users.frame["fold"].to_numpy()
+    rows = np.flatnonzero(users.scored & (fold <= VALIDATION_FOLD))
+    learner = candidate(
+        name, device=context.settings.device, n_jobs=context.settings.threads, random_state=experiment.mining.seed
+    )
+    trials = _Trials(context)
+    tuning = search(
+        learner,
+        users.frame[features].iloc[rows],
+        users.outcome[rows],
+        users.labels[rows],
+        validation=fold[rows] == VALIDATION_FOLD,
+        control=experiment.control,
+        propensity=users.propensity,
+        sign=experiment.primary.sign,
+        trials=experiment.mining.trials,
+        seconds=experiment.mining.seconds,
+        seed=experiment.mining.seed,
+        finished=trials.finished(),
+        on_trial=trials.keep,
+    )
+    return {"tuning": context.write_json("tuning.json", _record(name, tuning))}
+
+
+class _Trials:
+    """Finished trials, one object each, beside the attempts of this stage instance."""
+
+    def __init__(self, context: StageContext) -> None:
+        self._storage = context.storage
+        self._folder = f"{context.shared_folder}/trials"
+        self._count = context.experiment.mining.trials
+
+    def finished(self) -> list[Trial]:
+        """Trials 0, 1, … up to the first that is not there."""
+        found: list[Trial] = []
+        while len(found) < self._count and self._storage.exists(self._uri(len(found))):
+            found.append(self._read(len(found)))
+        return found
+
+    def keep(self, trial: Trial) -> Trial:
+        """Write a trial; returns it, or the one of whoever was first."""
+        written = self._storage.create_exclusively(self._uri(trial.number), json_bytes(asdict(trial)))
+        return trial if written else self._read(trial.number)
+
+    def _read(self, number: int) -> Trial:
+        return Trial(**self._storage.read_json(self._uri(number)))
+
+    def _uri(self, number: int) -> Uri:
+        return f"{self._folder}/{number:04d}.json"
+
+
+def _record(name: str, tuning: Tuning) -> dict[str, Any]:
+    best = tuning.best
+    return {
+        "candidate": name,
+        "trials": [asdict(trial) for trial in tuning.trials],
+        "best": {"number": best.number, "parameters": dict(best.parameters), "auuc": best.auuc},
+        "rows": tuning.rows,
+        "scored": tuning.scored,
+        "notes": ["stopped_early"] if tuning.stopped_early else [],
+    }

@@ -1,0 +1,60 @@
+"""Every candidate finds an effect that is there, and none where none is."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from causal_tasks.evaluation import auuc
+from causal_tasks.uplift import CANDIDATES, candidate, load_learner
+
+N = 12_000
+
+
+def experiment(*, effect, shares=(0.5, 0.5), seed=0):
+    """Two of five numbers, a category and a missing value matter; the first treatment helps city b and the unknown."""
+    random = np.random.default_rng(seed)
+    X = pd.DataFrame({f"x{k}": random.normal(size=N).astype("float32") for k in range(5)})
+    X["city"] = pd.Categorical(random.choice(["a", "b", "c"], N))
+    X.loc[random.random(N) < 0.2, "x1"] = np.nan
+    first = effect * (X["x1"].isna() * 1.0 + (X["city"] == "b") - 0.5)
+    second = effect * (X["x0"] > 0)
+    effects = np.column_stack([first, second])[:, : len(shares) - 1]
+    arm = random.choice(len(shares), N, p=shares)
+    received = np.column_stack([np.zeros(N), effects])[np.arange(N), arm]
+    outcome = X["x2"] + received + random.normal(size=N)
+    return X, outcome.to_numpy(dtype=float), arm, effects
+
+
+def fitted(name, X, outcome, arm, shares):
+    return candidate(name, n_jobs=2).fit(X, outcome, arm, propensity=dict(enumerate(shares)))
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.85, 0.15), (0.4, 0.35, 0.25)], ids=["even", "85/15", "two"])
+@pytest.mark.parametrize("name", CANDIDATES)
+def test_a_planted_effect_is_found_and_a_missing_one_is_not(name, shares):
+    X, outcome, arm, effects = experiment(effect=1.0, shares=shares)
+    new, new_outcome, new_arm, new_effects = experiment(effect=1.0, shares=shares, seed=1)
+    learner = fitted(name, X, outcome, arm, shares)
+    uplift = learner.predict(new).reshape(N, -1)
+    assert learner.uses_treatment()
+    for column in range(effects.shape[1]):
+        assert np.corrcoef(uplift[:, column], new_effects[:, column])[0, 1] > 0.75
+        assert uplift[:, column].mean() == pytest.approx(new_effects[:, column].mean(), abs=0.12)
+    gain = auuc(new_outcome, uplift, new_arm)
+    assert 0.75 * auuc(new_outcome, new_effects, new_arm) < gain
+    null_X, null_outcome, null_arm, _ = experiment(effect=0.0, shares=shares)
+    null = fitted(name, null_X, null_outcome, null_arm, shares).predict(new).reshape(N, -1)
+    assert np.abs(null.mean(axis=0)).max() < 0.1
+    assert (null.std(axis=0) < 0.6 * uplift.std(axis=0)).all()
+
+
+@pytest.mark.parametrize("name", CANDIDATES)
+def test_a_saved_learner_of_any_kind_predicts_the_same(name, tmp_path):
+    X, outcome, arm, _ = experiment(effect=1.0, shares=(0.4, 0.35, 0.25))
+    labels = np.array(["control", "Mens E-Mail", "女装"])[arm]
+    learner = candidate(name, parameters={"n_estimators": 5}).fit(X, outcome, labels, control="control")
+    learner.save(tmp_path)
+    loaded = load_learner(tmp_path)
+    assert type(loaded) is type(learner)
+    assert loaded.arms_ == learner.arms_
+    np.testing.assert_array_equal(loaded.predict_outcomes(X), learner.predict_outcomes(X))
