@@ -143,6 +143,11 @@ class StageContext:
     storage: Storage
     failures: Mapping[str, Failure | None] = field(default_factory=dict)
 
+    @property
+    def shared_folder(self) -> Uri:
+        """What all attempts at this stage instance share; what one leaves here the next one finds."""
+        return self.folder.rsplit("/", 1)[0]
+
     def uri(self, stage: str, output: str, item: str | None = None) -> Uri:
         """Where an output of an earlier stage is.
 

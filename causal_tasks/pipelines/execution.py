@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from causal_tasks.errors import InputError, NotReadyError
 from causal_tasks.experiment import Experiment
-from causal_tasks.lake import experiment_uri, table_uri
+from causal_tasks.lake import experiment_uri, source_uris
 from causal_tasks.pipelines.declaration import ITEMS, Pipeline, Stage
 from causal_tasks.pipelines.mine import MINE
 from causal_tasks.run_folder import Attempt, Failure, Manifest, RunFolder, StageContext
@@ -151,11 +151,12 @@ def _record(error: Exception, attempt: Attempt) -> None:
 
 
 def _expected_items(stage: Stage, run: RunFolder, by_stage: Mapping[str, Sequence[Manifest]]) -> list[str] | None:
-    """What a stage is mapped over; None for a plain stage."""
+    """What a stage is mapped over, nothing where that stage left no result itself; None for a plain stage."""
     if not stage.over:
         return None
-    source = by_stage[stage.over][0]
-    items: list[str] = run.storage.read_json(f"{run.uri}/{source.outputs[ITEMS].path}")
+    if not by_stage[stage.over]:
+        return []
+    items: list[str] = run.storage.read_json(f"{run.uri}/{by_stage[stage.over][0].outputs[ITEMS].path}")
     return items
 
 
@@ -200,8 +201,9 @@ def _fingerprint(
             "inputs": {manifest.key: manifest.digests for manifest in manifests},
             "failures": {key: failure.message if failure else None for key, failure in failures.items()},
             "sources": {
-                table: run.storage.list_files(table_uri(run.experiment, run.settings, table), suffix=".parquet")
-                for table in stage.sources
+                table: run.storage.list_files(uri, suffix="" if table == "dataset" else ".parquet")
+                for table, uri in source_uris(run.experiment, run.settings).items()
+                if table in stage.sources
             },
         }
     )
@@ -235,9 +237,15 @@ def run_pipeline(pipeline: Pipeline, run: RunFolder, *, progress: Progress | Non
             if result:
                 done[stage.name].append(result)
                 say(stage.name, item, result)
-        if errors and not done[stage.name]:
+        if errors and not done[stage.name] and not _dispensable(pipeline, stage):
             raise errors[0]
     return done[pipeline.stages[-1].name][0]
+
+
+def _dispensable(pipeline: Pipeline, stage: Stage) -> bool:
+    """Whether later stages read it where it ran, and none needs it."""
+    needed = any(stage.name in later.needs for later in pipeline.stages)
+    return not needed and stage is not pipeline.stages[-1]
 
 
 def _items(stage: Stage, done: Mapping[str, Sequence[StageResult]]) -> Sequence[str | None]:

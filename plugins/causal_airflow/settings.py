@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk import BaseHook, Connection
@@ -26,7 +27,8 @@ class Orchestration(BaseSettings):
     """How Airflow runs the stages, read from ``CAUSAL_*`` variables.
 
     Attributes:
-        runner: Where a stage runs, a name in ``causal_airflow.stage_task.RUNNERS``.
+        runner: Where a stage runs, a name in ``causal_airflow.runners.RUNNERS``; each worker reads its own.
+        runner_python: Interpreter of the environment in which the runner ``python`` runs stages.
         retries: Further tries of a task that failed for a reason that may pass.
         retry_delay_seconds: Between tries.
         aws_connection: Id of the connection that holds the store's address, key and secret.
@@ -35,6 +37,7 @@ class Orchestration(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CAUSAL_", frozen=True)
 
     runner: str = "in_process"
+    runner_python: Path | None = None
     retries: int = Field(default=2, ge=2)
     retry_delay_seconds: float = Field(default=10, ge=0)
     aws_connection: str = "aws_default"

@@ -4,7 +4,7 @@ Between tasks travel addresses only: the run folder's and the manifests'. What d
 so a task that runs again, or in another run of the same experiment, adopts what has been committed.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -13,11 +13,12 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, A
 
 from causal_airflow.graph import direct_inputs, trigger_rule
 from causal_airflow.results import RESULTS, event_of
+from causal_airflow.runners import runner, stop_children
 from causal_airflow.settings import Orchestration, read_settings
 from causal_tasks.errors import ConfigurationError, InputError
 from causal_tasks.experiment import NOT_SEMANTIC, Experiment
 from causal_tasks.pipelines import PIPELINES, Pipeline, Stage
-from causal_tasks.pipelines.execution import StageResult, load_experiment, require_ready, run_stage
+from causal_tasks.pipelines.execution import StageResult, load_experiment, require_ready
 from causal_tasks.run_folder import Failure, RunFolder
 from causal_tasks.settings import Settings
 
@@ -29,10 +30,6 @@ FAILURE_KEY = "failure"
 
 PRESENTATION_KEY = "presentation"
 """XCom key under which the first stage pushes what may differ between runs of one revision: names and delivery."""
-
-Runner = Callable[..., StageResult | None]
-RUNNERS: Mapping[str, Runner] = {"in_process": run_stage}
-"""By name, functions with the signature of ``run_stage``."""
 
 
 def stage_task(pipeline: Pipeline, stage: Stage, tasks: Mapping[str, BaseOperator]) -> Any:
@@ -107,16 +104,20 @@ class StageOperator(BaseOperator):
         context["ti"].xcom_push(key=RESULT_KEY, value=result.model_dump(mode="json"))
         return result.items
 
+    def on_kill(self) -> None:
+        """End what runs in another process; Airflow calls this when it ends the task."""
+        stop_children()
+
     def _run(self, stage: Stage, context: Context) -> StageResult | None:
         pipeline, settings = PIPELINES[self.pipeline], read_settings()
-        runner = _runner(Orchestration().runner)
+        run_stage = runner(Orchestration().runner)
         if stage.inputs:
             finished = self._finished_inputs(pipeline, stage, context)
             run = reopened(pipeline, finished, context, settings)
         else:
             finished = []
             run = self._opened(context, settings)
-        result = runner(
+        result = run_stage(
             pipeline, stage.name, run=run, inputs=[earlier.manifest for earlier in finished], item=self.item
         )
         if result and RESULTS in self.outlets:
@@ -190,11 +191,3 @@ def _with_languages(experiment: Experiment, languages: Sequence[str]) -> Experim
     statement = experiment.model_dump(mode="json", by_alias=True)
     statement["delivery"]["languages"] = list(languages)
     return Experiment.parse(statement, source="param languages")
-
-
-def _runner(name: str) -> Runner:
-    if name not in RUNNERS:
-        raise ConfigurationError(
-            f"CAUSAL_RUNNER is {name!r}", remedy=f"set it to one of {', '.join(RUNNERS)}, or unset it"
-        )
-    return RUNNERS[name]

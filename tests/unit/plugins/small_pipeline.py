@@ -38,10 +38,22 @@ def train(context: StageContext) -> dict[str, str]:
     return {"card": context.write_json("card.json", {"candidate": context.item})}
 
 
+def shortlist(context: StageContext) -> dict[str, str]:
+    _begin(context, "shortlist")
+    trained = [manifest.item for manifest in context.inputs["train"]]
+    return {"items": context.write_json("items.json", trained)}
+
+
+def tune(context: StageContext) -> dict[str, str]:
+    _begin(context, "tune")
+    return {"tuning": context.write_json("tuning.json", {"candidate": context.item})}
+
+
 def select(context: StageContext) -> dict[str, str]:
     _begin(context, "select")
-    trained = [manifest.item for manifest in context.inputs["train"]]
-    return {"selection": context.write_json("selection.json", {"trained": trained, "failed": sorted(context.failures)})}
+    trained, tuned = ([manifest.item for manifest in context.inputs[stage]] for stage in ("train", "tune"))
+    selection = {"trained": trained, "tuned": tuned, "failed": sorted(context.failures)}
+    return {"selection": context.write_json("selection.json", selection)}
 
 
 def mine(context: StageContext) -> dict[str, str]:
@@ -76,13 +88,20 @@ SMALL = Pipeline(
         _stage("validate", needs=("prepare",)),
         _stage("measure", needs=("prepare", "validate")),
         _stage("train", needs=("prepare", "validate"), over="validate", resources=Resources(gpu=True)),
-        _stage("select", needs=("prepare", "validate", "train"), survives_failures=True),
+        _stage("shortlist", needs=("validate", "train"), survives_failures=True),
+        _stage("tune", needs=("prepare", "validate", "shortlist"), over="shortlist"),
+        _stage(
+            "select",
+            needs=("prepare", "validate", "train", "shortlist"),
+            wants=("tune",),
+            survives_failures=True,
+        ),
         _stage("mine", needs=("prepare", "validate", "select")),
         _stage(
             "report",
             reads=("delivery",),
             needs=("prepare", "validate", "measure"),
-            wants=("train", "select", "mine"),
+            wants=("train", "shortlist", "tune", "select", "mine"),
             survives_failures=True,
         ),
     ),

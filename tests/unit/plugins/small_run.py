@@ -10,7 +10,7 @@ from causal_airflow.stage_task import StageOperator, stage_task
 
 from causal_tasks.pipelines.declaration import Pipeline
 from tests.unit.plugins.airflow_run import AirflowRun
-from tests.unit.plugins.small_pipeline import BEHAVIOUR, SMALL
+from tests.unit.plugins.small_pipeline import SMALL
 
 EXPERIMENT: dict[str, Any] = {
     "experiment_id": "demo",
@@ -51,7 +51,7 @@ def wire(pipeline: Pipeline) -> dict[str, Any]:
 def run_until(run: AirflowRun, last: str) -> None:
     for stage in SMALL.stages:
         if stage.over:
-            for index, item in enumerate(BEHAVIOUR["items"]):
+            for index, item in enumerate(run.xcoms[stage.over, -1, "return_value"]):
                 try:
                     run.execute(operator(stage.name, item), index)
                 except AirflowFailException:

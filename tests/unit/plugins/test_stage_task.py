@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, TriggerRule
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 from causal_airflow.results import RESULTS
 from causal_airflow.settings import read_settings
@@ -17,7 +17,8 @@ from tests.unit.plugins.small_run import operator, run_until, started, wire, wri
 def test_a_run_goes_from_an_id_to_published_results(lake: Path) -> None:
     run = started()
     run_until(run, "report")
-    assert CALLS == ["prepare", "validate", "measure", "train/a", "train/b", "select", "mine", "report"]
+    trained, tuned = ["train/a", "train/b"], ["tune/a", "tune/b"]
+    assert ["prepare", "validate", "measure", *trained, "shortlist", *tuned, "select", "mine", "report"] == CALLS
     assert (lake / "runs/demo/r1/result.json").exists()
     assert run.asset_events[RESULTS] == {
         "experiment_id": "demo",
@@ -76,16 +77,41 @@ def test_a_failed_candidate_is_survived_and_recorded(lake: Path) -> None:
     run_until(run, "report")
     assert run.xcoms["train", 1, "failure"]["message"] == "column 'arm' is missing"
     (selection,) = (lake / "runs/demo/r1/stages/select").rglob("selection.json")
-    assert json.loads(selection.read_text()) == {"trained": ["a"], "failed": ["train/b"]}
+    assert json.loads(selection.read_text()) == {"trained": ["a"], "tuned": ["a"], "failed": ["train/b"]}
 
 
-def test_without_candidates_select_skips_and_the_report_still_comes(lake: Path) -> None:
+@pytest.mark.parametrize("failing", [["tune/a"], ["tune/a", "tune/b"]])
+def test_select_goes_on_with_whatever_tuning_there_is(failing: list[str], lake: Path) -> None:
+    BEHAVIOUR["fails"] = dict.fromkeys(failing, WRONG_INPUT)
+    run_until(started(), "report")
+    (selection,) = (lake / "runs/demo/r1/stages/select").rglob("selection.json")
+    tuned = [item for item in ("a", "b") if f"tune/{item}" not in failing]
+    assert json.loads(selection.read_text()) == {"trained": ["a", "b"], "tuned": tuned, "failed": failing}
+    assert (lake / "runs/demo/r1/result.json").exists()
+
+
+def test_where_every_candidate_died_the_shortlist_fails_with_their_reasons_and_select_skips(lake: Path) -> None:
+    BEHAVIOUR["fails"] = {"train/a": WRONG_INPUT, "train/b": MemoryError("large")}
+    run = started()
+    run_until(run, "measure")
+    with pytest.raises(AirflowFailException):
+        run.execute(operator("train", "a"), 0)
+    with pytest.raises(MemoryError):
+        run.execute(operator("train", "b"), 1)
+    with pytest.raises(AirflowFailException, match=r"train/a: column 'arm' is missing; train/b: MemoryError: large"):
+        run.execute(operator("shortlist"))
+    with pytest.raises(AirflowSkipException, match="no result of shortlist"):
+        run.execute(operator("select"))
+
+
+def test_without_candidates_the_gates_skip_and_the_report_still_comes(lake: Path) -> None:
     BEHAVIOUR["items"] = []
     run = started()
     run_until(run, "measure")
     assert run.xcoms["validate", -1, "return_value"] == []
-    with pytest.raises(AirflowSkipException):
-        run.execute(operator("select"))
+    for gate in ("shortlist", "select"):
+        with pytest.raises(AirflowSkipException):
+            run.execute(operator(gate))
     run.execute(operator("report"))
     assert (lake / "runs/demo/r1/result.json").exists()
 
@@ -174,7 +200,7 @@ def test_a_task_stops_after_the_minutes_its_stage_declares() -> None:
     assert tasks["select"].execution_timeout.total_seconds() == 1800
 
 
-def test_a_stage_waits_only_for_inputs_that_nothing_else_waits_for() -> None:
+def test_a_stage_waits_for_gates_and_for_inputs_that_nothing_else_waits_for() -> None:
     with DAG("small", schedule=None):
         tasks = wire(SMALL)
     upstream = {name: task.upstream_task_ids for name, task in tasks.items()}
@@ -183,10 +209,23 @@ def test_a_stage_waits_only_for_inputs_that_nothing_else_waits_for() -> None:
         "validate": {"prepare"},
         "measure": {"validate"},
         "train": {"validate"},
-        "select": {"train"},
+        "shortlist": {"train"},
+        "tune": {"shortlist"},
+        "select": {"shortlist", "tune"},
         "mine": {"select"},
-        "report": {"measure", "mine"},
+        "report": {"measure", "mine", "shortlist", "select"},
     }
+
+
+def test_a_failed_gate_is_not_hidden_by_what_it_made_others_skip() -> None:
+    """Were ``report`` to wait for ``mine`` alone, a run whose candidates all died would end green."""
+    with DAG("small", schedule=None):
+        tasks = wire(SMALL)
+    rules = {name: task.trigger_rule for name, task in tasks.items()}
+    assert rules["shortlist"] == rules["select"] == TriggerRule.ALL_DONE
+    assert rules["report"] == TriggerRule.NONE_FAILED
+    others = {rules[name] for name in ("prepare", "validate", "measure", "train", "tune", "mine")}
+    assert others == {TriggerRule.ALL_SUCCESS}
 
 
 def test_an_unordered_declaration_is_no_key_error_in_disguise() -> None:

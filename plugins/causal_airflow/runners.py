@@ -1,0 +1,185 @@
+"""Where a stage runs: in this process, or in another environment's interpreter that need not have Airflow."""
+
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from causal_airflow.settings import Orchestration
+from causal_tasks import errors
+from causal_tasks.errors import CausalTasksError, ConfigurationError
+from causal_tasks.pipelines import Pipeline
+from causal_tasks.pipelines.execution import StageResult, run_stage
+from causal_tasks.run_folder import Failure, RunFolder
+from causal_tasks.storage import Uri, json_bytes
+
+log = logging.getLogger(__name__)
+
+_NOT_INHERITED = ("AIRFLOW", "_AIRFLOW", "PYTHON", "VIRTUAL_ENV")
+"""Beginnings of variables that say how this environment works, or hold Airflow's secrets."""
+
+_GRACE_SECONDS = 10
+_PR_SET_PDEATHSIG = 1
+_KEPT_LINES = 20
+
+_children: set[subprocess.Popen[str]] = set()
+
+
+class StageKilledError(Exception):
+    """The other process was killed: by a person, or for want of memory. It is tried again."""
+
+
+def run_in_python(
+    pipeline: Pipeline,
+    name: str,
+    *,
+    run: RunFolder,
+    inputs: Sequence[Uri] = (),
+    item: str | None = None,
+) -> StageResult | None:
+    """``run_stage`` in the interpreter that ``CAUSAL_RUNNER_PYTHON`` names; arguments and errors are the same.
+
+    Secrets travel in the environment. What the stage prints goes to this task's log.
+
+    Raises:
+        ConfigurationError: There is no such interpreter, or its ``causal-tasks`` is of another version.
+        CausalTasksError: The stage failed; the run folder holds the record.
+        StageKilledError: The process was killed.
+    """
+    python = _interpreter()
+    environment = _environment(run)
+    _require_same_version(python, environment)
+    with TemporaryDirectory(prefix="causal-stage-") as folder:
+        statement, result = Path(folder) / "experiment.json", Path(folder) / "result.json"
+        statement.write_bytes(json_bytes(run.experiment.model_dump(mode="json", by_alias=True)))
+        command = [python, "-m", "causal_tasks", "stage", name, "--pipeline", pipeline.name]
+        command += ["--experiment", str(statement), "--result", str(result)]
+        command += [argument for uri in inputs for argument in ("--input", uri)]
+        command += ["--item", item] if item else []
+        began = datetime.now(UTC)
+        status, last_lines = _follow(command, environment)
+        if status:
+            raise _error(status, last_lines, run.last_failure(name, item), began)
+        written = result.read_text(encoding="utf-8")
+    return None if written == "null" else StageResult.model_validate_json(written)
+
+
+def stop_children() -> None:
+    """End every process that a runner has started here, with all that it started itself."""
+    for child in list(_children):
+        _stop(child)
+
+
+Runner = Callable[..., StageResult | None]
+RUNNERS: Mapping[str, Runner] = {"in_process": run_stage, "python": run_in_python}
+"""By name, functions with the signature of ``run_stage``."""
+
+
+def runner(name: str) -> Runner:
+    """The runner of that name.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    if name not in RUNNERS:
+        raise ConfigurationError(
+            f"CAUSAL_RUNNER is {name!r}", remedy=f"set it to one of {', '.join(RUNNERS)}, or unset it"
+        )
+    return RUNNERS[name]
+
+
+def _interpreter() -> str:
+    stated = Orchestration().runner_python
+    if stated is None or not os.access(stated, os.X_OK):
+        raise ConfigurationError(
+            f"CAUSAL_RUNNER is 'python' and CAUSAL_RUNNER_PYTHON is {str(stated)!r}, which is no program",
+            remedy="set it to the interpreter of an environment that has causal-tasks, such as /opt/gpu/bin/python",
+        )
+    return str(stated)
+
+
+def _environment(run: RunFolder) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
+    return inherited | {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"} | run.settings.environment()
+
+
+def _require_same_version(python: str, environment: Mapping[str, str]) -> None:
+    asked = subprocess.run(  # noqa: S603 - the deployment names the program
+        [python, "-c", "from importlib.metadata import version; print(version('causal-tasks'))"],
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    there, here = asked.stdout.strip(), version("causal-tasks")
+    if asked.returncode or there != here:
+        found = f"has causal-tasks {there}" if there else "has no causal-tasks"
+        raise ConfigurationError(
+            f"{python} {found}, Airflow has {here}", remedy=f"install causal-tasks {here} into that environment"
+        )
+
+
+def _follow(command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, list[str]]:
+    """Run a command, its lines to the log; returns its exit status and its last lines."""
+    last_lines: list[str] = []
+    with _started(command, environment) as child:
+        for line in child.stdout or ():
+            text = line.rstrip()
+            log.info("%s", text)
+            last_lines = [*last_lines, text][-_KEPT_LINES:]
+        return child.wait(), last_lines
+
+
+@contextmanager
+def _started(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A process of its own group, which ends when this block does, and with this process whatever kills that."""
+    with subprocess.Popen(  # noqa: S603 - the deployment names the program
+        list(command),
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=_die_with_parent,  # noqa: PLW1509 - sets one flag of the new process
+    ) as child:
+        _children.add(child)
+        try:
+            yield child
+        finally:
+            _children.discard(child)
+            _stop(child)
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _stop(child: subprocess.Popen[Any]) -> None:
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        if child.poll() is not None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, sign)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(_GRACE_SECONDS)
+
+
+def _error(status: int, last_lines: Sequence[str], failure: Failure | None, began: datetime) -> Exception:
+    """What the process's end means: the error that it recorded, or what it printed last."""
+    if failure is not None and failure.at >= began:
+        kind = getattr(errors, failure.error, None)
+        if isinstance(kind, type) and issubclass(kind, CausalTasksError):
+            return kind(failure.message, remedy=failure.remedy)
+        return RuntimeError(failure.message)
+    if status < 0:
+        return StageKilledError(f"killed by {signal.Signals(-status).name}: out of memory, or by hand")
+    return RuntimeError("\n".join([f"the stage's process ended with status {status}:", *last_lines]))
