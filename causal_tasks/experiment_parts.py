@@ -226,7 +226,7 @@ class Mining(Part):
     """How subpopulations are searched.
 
     Attributes:
-        candidates: Names of uplift models to train, each once.
+        candidates: Names of uplift models to train, each once: ``<learner>_<base model>``.
         finalists: How many of them are tuned.
         trials: Tuning trials per finalist.
         seconds: Safety stop for tuning one finalist; it makes results depend on speed.
@@ -236,7 +236,9 @@ class Mining(Part):
         costs: Cost per treated user by arm, in the primary metric's unit.
     """
 
-    candidates: tuple[Id, ...] = ("t_lightgbm",)
+    candidates: tuple[Id, ...] = tuple(
+        f"{learner}_{base_model}" for learner in "txs" for base_model in ("lightgbm", "xgboost", "random_forest")
+    )
     finalists: int = Field(default=3, ge=1)
     trials: int = Field(default=20, ge=1)
     seconds: float | None = Field(default=None, gt=0)

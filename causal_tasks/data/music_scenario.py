@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from causal_tasks.experiment import Experiment
+from causal_tasks.experiment import Experiment, Mining
 
 CONTROL = "control"
 LEVELS: dict[str, tuple[str, ...]] = {
@@ -124,7 +124,12 @@ class Calendar:
 
 
 def state_experiment(
-    experiment_id: str, treatments: Sequence[str], calendar: Calendar, *, status: Literal["running", "finished"]
+    experiment_id: str,
+    treatments: Sequence[str],
+    calendar: Calendar,
+    *,
+    status: Literal["running", "finished"],
+    mining: Mining,
 ) -> Experiment:
     """The experiment file of the simulated experiment.
 
@@ -143,5 +148,6 @@ def state_experiment(
         "window": {"days": calendar.window_days, "pre_days": calendar.pre_days, "timezone": calendar.timezone},
         "metrics": _METRICS,
         "features": {"dictionary": _FEATURES},
+        "mining": mining,
     }
     return Experiment.parse(statement, source=f"simulated experiment {experiment_id!r}")

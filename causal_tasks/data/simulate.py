@@ -22,7 +22,7 @@ from causal_tasks.data.music_listeners import draw_listeners, draw_snapshots, fe
 from causal_tasks.data.music_scenario import Calendar, state_experiment
 from causal_tasks.data.planted import Truth, find_members, plant, relative_effects
 from causal_tasks.errors import InputError
-from causal_tasks.experiment import Experiment
+from causal_tasks.experiment import Experiment, Mining
 from causal_tasks.lake import experiment_uri, truth_uri
 from causal_tasks.settings import Settings
 from causal_tasks.storage import Storage, Uri
@@ -47,6 +47,7 @@ def simulate_experiment(
     window_days: int = 7,
     pre_days: int = 14,
     status: Literal["running", "finished"] = "finished",
+    mining: Mining | None = None,
     chunk_users: int = 50_000,
 ) -> Experiment:
     """Write a simulated experiment into the lake; an earlier simulation of the same id is replaced.
@@ -74,6 +75,7 @@ def simulate_experiment(
         window_days: Length of the outcome window.
         pre_days: Days with metrics before the start.
         status: Of the experiment; only a finished one is mined.
+        mining: How the experiment is to be mined; None: as by default.
         chunk_users: Users drawn and written at a time.
 
     Returns:
@@ -86,7 +88,7 @@ def simulate_experiment(
     _check_arguments(users, enrolment_days, chunk_users, seed, started_at, timezone)
     truth = Truth(plant(labels, effect))
     calendar = Calendar(started_at, timezone, enrolment_days, window_days, pre_days)
-    experiment = state_experiment(experiment_id, labels, calendar, status=status)
+    experiment = state_experiment(experiment_id, labels, calendar, status=status, mining=mining or Mining())
     lake = _Lake(Storage(settings), settings, experiment_id)
     lake.remove_earlier_simulation()
     for chunk, first in enumerate(range(0, users, chunk_users)):

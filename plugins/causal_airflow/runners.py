@@ -7,7 +7,6 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -64,10 +63,9 @@ def run_in_python(
         command += ["--experiment", str(statement), "--result", str(result)]
         command += [argument for uri in inputs for argument in ("--input", uri)]
         command += ["--item", item] if item else []
-        began = datetime.now(UTC)
         status, last_lines = _follow(command, environment)
         if status:
-            raise _error(status, last_lines, run.last_failure(name, item), began)
+            raise _error(status, last_lines, result)
         written = result.read_text(encoding="utf-8")
     return None if written == "null" else StageResult.model_validate_json(written)
 
@@ -108,7 +106,11 @@ def _interpreter() -> str:
 
 def _environment(run: RunFolder) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
-    return inherited | {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"} | run.settings.environment()
+    return (
+        inherited
+        | {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"}
+        | run.settings.environment()
+    )
 
 
 def _require_same_version(python: str, environment: Mapping[str, str]) -> None:
@@ -164,18 +166,20 @@ def _die_with_parent() -> None:
 
 
 def _stop(child: subprocess.Popen[Any]) -> None:
+    """End the child and its whole group, also where the child itself has ended already."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
-        if child.poll() is not None:
-            return
-        with suppress(ProcessLookupError):
+        try:
             os.killpg(child.pid, sign)
+        except ProcessLookupError:
+            return
         with suppress(subprocess.TimeoutExpired):
             child.wait(_GRACE_SECONDS)
 
 
-def _error(status: int, last_lines: Sequence[str], failure: Failure | None, began: datetime) -> Exception:
+def _error(status: int, last_lines: Sequence[str], record: Path) -> Exception:
     """What the process's end means: the error that it recorded, or what it printed last."""
-    if failure is not None and failure.at >= began:
+    if status > 0 and record.exists():
+        failure = Failure.model_validate_json(record.read_text(encoding="utf-8"))
         kind = getattr(errors, failure.error, None)
         if isinstance(kind, type) and issubclass(kind, CausalTasksError):
             return kind(failure.message, remedy=failure.remedy)

@@ -11,6 +11,7 @@ import pytest
 
 from causal_tasks.data.simulate import simulate_experiment
 from causal_tasks.errors import ConfigurationError
+from causal_tasks.experiment import Mining
 from causal_tasks.pipelines import MINE
 from causal_tasks.storage import Storage
 from local_stack.airflow_api import FINISHED_RUN
@@ -19,6 +20,9 @@ pytestmark = pytest.mark.stack
 
 WATCHER, BACKFILLER = "watch_experiments", "backfill_experiments"
 USERS = 4_000
+DEAD = "t_nobody"
+MINING = Mining(candidates=("t_lightgbm", "s_xgboost", DEAD), finalists=1, trials=30)
+"""Three candidates, one of which cannot be trained; trials enough to be killed among them."""
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +78,9 @@ def texts(stack):
 @pytest.fixture(scope="module")
 def music(stack, storage, airflow):
     """A running experiment that turns finished, with a poisoned file beside it, and one round of the watcher."""
-    experiment = simulate_experiment(stack.settings, experiment_id="music", users=USERS, status="running")
+    experiment = simulate_experiment(
+        stack.settings, experiment_id="music", users=USERS, status="running", mining=MINING
+    )
     watch(airflow)
     assert "music.r1" not in airflow.runs(MINE.name)
     write_experiment(stack, storage, experiment, status="finished")
@@ -89,6 +95,14 @@ def test_an_experiment_that_turns_finished_becomes_one_message(stack, airflow, m
     assert len(about) == 1
     assert "report.html" in about[0]
     assert airflow.task_states(MINE.name, "music.r1")["train[t_lightgbm]"] == "success"
+
+
+def test_one_dead_candidate_leaves_the_run_green_and_the_report_says_which_and_why(stack, storage, airflow, music):
+    assert airflow.task_states(MINE.name, "music.r1")[f"train[{DEAD}]"] == "failed"
+    models = result_of(stack, storage, "music.r1")["models"]
+    assert sorted(row["candidate"] for row in models["ranking"]) == ["s_xgboost", "t_lightgbm"]
+    assert f"'{DEAD}' is unknown" in models["failed"][DEAD]["message"]
+    assert models["failed"][DEAD]["remedy"].startswith("use one of")
 
 
 def test_a_poisoned_file_turns_one_run_red_tells_the_group_and_harms_nobody(stack, airflow, music):
@@ -114,7 +128,7 @@ def test_two_simultaneous_triggers_make_one_run(airflow, music):
 
 
 def test_every_stage_killed_once_gives_the_same_result(stack, storage, airflow, music):
-    """Each task of music.r2 is killed by SIGKILL on its first try; Airflow tries again."""
+    """Each task of music.r2 is killed by SIGKILL on its first try, tuning among its trials; Airflow tries again."""
     if "music.r2" not in airflow.runs(MINE.name):
         airflow.trigger(MINE.name, run_id="music.r2", conf={"experiment": "music", "revision": 2})
     stages = {stage.name for stage in MINE.stages}
@@ -124,7 +138,8 @@ def test_every_stage_killed_once_gives_the_same_result(stack, storage, airflow, 
         assert time.monotonic() < deadline
         for task in airflow.tasks(MINE.name, "music.r2"):
             name = task["task_id"]
-            if task["state"] == "running" and task["pid"] and task["try_number"] == 1 and name in stages - killed:
+            first_try = task["state"] == "running" and task["pid"] and task["try_number"] == 1
+            if first_try and name in stages - killed and (name != "tune" or trials_of(stack, storage, "music/r2")):
                 os.kill(task["pid"], signal.SIGKILL)
                 killed.add(name)
         time.sleep(0.1)
@@ -145,6 +160,13 @@ def test_a_cleared_run_adopts_its_work_keeps_its_result_and_tells_nobody_again(s
     assert any("adopted" in line for line in airflow.log(MINE.name, "music.r1", "mine", attempt=2))
 
 
+def trials_of(stack, storage, run):
+    """Finished trials of the run's finalists that no committed stage has taken in yet, once there are several."""
+    files = [file.path for file in storage.list_files(f"{stack.settings.lake}/runs/{run}/stages/tune")]
+    trials = [path for path in files if "/trials/" in path]
+    return trials if len(trials) >= 2 and not any(path.endswith("/stage.json") for path in files) else []
+
+
 WRONG = {
     "unknown_arm": ({"treatments": ["nobody"]}, "nobody"),
     "no_column": ({"metrics": [{"name": "joy", "role": "primary"}]}, "joy"),
@@ -152,6 +174,8 @@ WRONG = {
     "no_bucket": ({"tables": {"features": "s3://no-such-bucket/features"}}, "no-such-bucket"),
     "not_finished": ({"status": "running"}, "running"),
 }
+OWN = {"tables": {"experiment_column": None}}
+"""Lets an experiment of another id read the assignments of this one."""
 NO_EXPERIMENT = ["../secrets", "a/b", "nobody"]
 
 
@@ -160,11 +184,13 @@ def wrong_runs(stack, storage, airflow, music):
     """Run id by what is wrong, all started at once."""
     runs = {}
     for experiment_id, (changes, _) in WRONG.items():
-        tables = {"experiment_column": None} | changes.get("tables", {})
+        tables = OWN["tables"] | changes.get("tables", {})
         write_experiment(stack, storage, music, **changes | {"experiment_id": experiment_id, "tables": tables})
         runs[experiment_id] = airflow.trigger(
             MINE.name, run_id=f"{experiment_id}.r1", conf={"experiment": experiment_id}
         )
+    write_experiment(stack, storage, music, experiment_id="all_dead", mining={"candidates": [DEAD, "x_nobody"]}, **OWN)
+    runs["all_dead"] = airflow.trigger(MINE.name, run_id="all_dead.r1", conf={"experiment": "all_dead"})
     for name in NO_EXPERIMENT:
         runs[name] = airflow.trigger(MINE.name, conf={"experiment": name, "notify": False})
     return runs
@@ -184,6 +210,15 @@ def test_wrong_input_turns_the_run_red_at_once_and_tells_the_group_why(stack, ai
 @pytest.mark.parametrize("name", NO_EXPERIMENT)
 def test_an_id_that_names_no_experiment_turns_the_run_red(airflow, wrong_runs, name):
     assert await_end(airflow, MINE.name, wrong_runs[name]) == "failed"
+
+
+def test_where_every_candidate_dies_the_run_is_red_and_the_group_learns_why(stack, airflow, wrong_runs):
+    assert await_end(airflow, MINE.name, wrong_runs["all_dead"]) == "failed"
+    states = airflow.task_states(MINE.name, wrong_runs["all_dead"])
+    assert (states["shortlist"], states["select"], states["report"]) == ("failed", "skipped", "upstream_failed")
+    (message,) = [text for text in texts(stack) if "all_dead" in text]
+    assert DEAD in message
+    assert "x_nobody" in message
 
 
 def test_a_parameter_of_the_wrong_type_is_refused_before_anything_runs(airflow):

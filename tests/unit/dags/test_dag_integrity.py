@@ -22,7 +22,10 @@ REPOSITORY = Path(__file__).parents[3]
 DAGS = REPOSITORY / "dags"
 
 TASKS = {
-    "mine_subpopulations": ["prepare", "validate", "measure", "train", "select", "mine", "report", "notify"],
+    "mine_subpopulations": [
+        *("prepare", "validate", "measure", "train", "shortlist"),
+        *("tune", "select", "mine", "report", "notify"),
+    ],
     "watch_experiments": ["find", "start"],
     "backfill_experiments": ["find", "start"],
 }
@@ -31,6 +34,8 @@ TRIGGER_RULES = {
     "validate": "all_success",
     "measure": "all_success",
     "train": "all_success",
+    "shortlist": "all_done",
+    "tune": "all_success",
     "select": "all_done",
     "mine": "all_success",
     "report": "none_failed",
@@ -62,14 +67,15 @@ def test_the_main_job_starts_tasks_by_the_rules_of_the_design(mine: DAG) -> None
     assert [task.task_id for task in mine.tasks if task.is_teardown] == ["notify"]
 
 
-def test_only_train_is_mapped_and_its_instances_are_named_by_candidate(mine: DAG) -> None:
+def test_only_train_and_tune_are_mapped_and_their_instances_are_named_by_candidate(mine: DAG) -> None:
     mapped = {task.task_id: task.map_index_template for task in mine.tasks if task.is_mapped}
-    assert mapped == {"train": "{{ task.item }}"}
+    assert mapped == dict.fromkeys(("train", "tune"), "{{ task.item }}")
 
 
-def test_a_failed_candidate_reaches_select_only(mine: DAG) -> None:
-    assert mine.get_task("train").downstream_task_ids == {"select", "notify"}
-    assert mine.get_task("report").upstream_task_ids == {"measure", "mine"}
+def test_failed_instances_of_a_mapped_task_reach_a_gate_only(mine: DAG) -> None:
+    assert mine.get_task("train").downstream_task_ids == {"shortlist", "notify"}
+    assert mine.get_task("tune").downstream_task_ids == {"select", "notify"}
+    assert mine.get_task("report").upstream_task_ids == {"measure", "shortlist", "select", "mine"}
 
 
 def test_the_report_declares_the_results(mine: DAG) -> None:

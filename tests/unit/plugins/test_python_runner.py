@@ -103,6 +103,31 @@ def test_a_process_that_leaves_no_record_is_quoted(run: RunFolder, use: Any, tmp
         run_in_python(MINE, "prepare", run=run)
 
 
+def test_a_stage_that_fails_before_its_first_attempt_fails_for_good_and_says_why(
+    run: RunFolder, other_python: Path, use: Any
+) -> None:
+    """Such as the shortlist where every candidate has died: there is no record in the run folder."""
+    use(other_python)
+    with pytest.raises(InputError, match="lacks what it reads") as caught:
+        run_in_python(MINE, "measure", run=run)
+    assert caught.value.remedy == "mend the cause, then clear those tasks"
+    assert run.last_failure("measure", None) is None
+
+
+def test_a_stage_leaves_no_process_behind(run: RunFolder, use: Any, tmp_path: Path) -> None:
+    use(program(tmp_path / "python", f"sleep 300 >/dev/null 2>&1 & echo $! > {tmp_path}/child; exit 3"))
+    with pytest.raises(RuntimeError, match="status 3"):
+        run_in_python(MINE, "prepare", run=run)
+    await_death(int((tmp_path / "child").read_text()))
+
+
+def await_death(pid: int) -> None:
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_an_older_failure_is_not_taken_for_this_one(run: RunFolder, use: Any, tmp_path: Path) -> None:
     run.begin("prepare", None, "0" * 8).fail(InputError("of yesterday"))
     use(program(tmp_path / "python", "exit 1"))
@@ -137,11 +162,7 @@ def test_the_process_dies_with_the_task_even_where_that_is_killed(run: RunFolder
         time.sleep(0.02)
     os.kill(task, signal.SIGKILL)
     os.waitpid(task, 0)
-    child = int((tmp_path / "child").read_text())
-    deadline = time.monotonic() + 10
-    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    await_death(int((tmp_path / "child").read_text()))
 
 
 def test_secrets_and_airflows_own_variables_stay_out_of_arguments_and_environment(
