@@ -1,6 +1,8 @@
 """The command line: everything the library does, for people and for other processes."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,11 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 from causal_tasks.errors import CausalTasksError, InputError
-from causal_tasks.experiment import Experiment
+from causal_tasks.experiment import Experiment, Mining
 from causal_tasks.lake import experiment_uri, truth_uri
-from causal_tasks.pipelines import MINE, PIPELINES
+from causal_tasks.pipelines import MINE, PIPELINES, Pipeline
 from causal_tasks.pipelines.execution import StageResult, load_experiment, require_ready, run_pipeline, run_stage
-from causal_tasks.run_folder import RunFolder
+from causal_tasks.run_folder import Failure, RunFolder
 from causal_tasks.settings import Settings
 from causal_tasks.storage import Uri
 
@@ -112,24 +114,50 @@ def stage(
     input: Annotated[list[str] | None, typer.Option(help="URI of a manifest that the stage reads; repeat.")] = None,  # noqa: A002
     item: Annotated[str | None, typer.Option(help="What a mapped stage is mapped over.")] = None,
     pipeline: Annotated[str, typer.Option(help="Graph that declares the stage.")] = MINE.name,
+    result: Annotated[
+        Path | None, typer.Option(help="File for the result, or the failure, instead of printing it.")
+    ] = None,
     lake: Lake = None,
     revision: Revision = None,
 ) -> None:
     """Run one stage; prints its result as one line of JSON ("null" where there was nothing to do)."""
-    settings = _settings(lake)
+    with _failure_written(result, stage=name, item=item):
+        folder = _stage_folder(experiment, run, _settings(lake), revision)
+        finished = run_stage(_declared(pipeline, name), name, run=folder, inputs=input or [], item=item)
+    line = finished.model_dump_json() if finished else "null"
+    if result:
+        result.write_text(line, encoding="utf-8")
+    else:
+        typer.echo(line)
+
+
+@contextmanager
+def _failure_written(file: Path | None, *, stage: str, item: str | None) -> Iterator[None]:
+    """Leave why the block failed in ``file``: a stage may fail before it has a folder for its record."""
+    try:
+        yield
+    except Exception as error:
+        if file:
+            file.write_text(Failure.of(error, stage=stage, item=item).model_dump_json(), encoding="utf-8")
+        raise
+
+
+def _stage_folder(experiment: str | None, run: str | None, settings: Settings, revision: int | None) -> RunFolder:
     if (experiment is None) == (run is None):
         raise InputError("a stage belongs to one run", remedy="give either --experiment or --run")
     if experiment is not None:
-        folder = RunFolder.open(load_experiment(_experiment_address(experiment), settings, revision=revision), settings)
-    else:
-        folder = RunFolder.existing(str(run), settings)
+        return RunFolder.open(load_experiment(_experiment_address(experiment), settings, revision=revision), settings)
+    return RunFolder.existing(str(run), settings)
+
+
+def _declared(pipeline: str, name: str) -> Pipeline:
+    """The pipeline of that name, which has that stage."""
     if pipeline not in PIPELINES:
         raise InputError(f"there is no pipeline {pipeline!r}", remedy=f"use one of {', '.join(PIPELINES)}")
     known = [declared.name for declared in PIPELINES[pipeline].stages]
     if name not in known:
         raise InputError(f"pipeline {pipeline!r} has no stage {name!r}", remedy=f"use one of {', '.join(known)}")
-    result = run_stage(PIPELINES[pipeline], name, run=folder, inputs=input or [], item=item)
-    typer.echo(result.model_dump_json() if result else "null")
+    return PIPELINES[pipeline]
 
 
 @app.command()
@@ -157,6 +185,8 @@ def simulate(
     treatments: Annotated[int, typer.Option(help="Treatment arms beside control.", min=1, max=4)] = 1,
     effect: Annotated[float, typer.Option(help="Scale of the planted effects; 0 plants none.", min=0, max=2)] = 1.0,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 7,
+    candidate: Annotated[list[str] | None, typer.Option(help="Model to train; repeat. Default: all.")] = None,
+    trials: Annotated[int, typer.Option(help="Tuning trials of a finalist.", min=1)] = Mining().trials,
     lake: Lake = None,
 ) -> None:
     """Write a music-streaming experiment with planted subpopulations into the lake."""
@@ -164,11 +194,32 @@ def simulate(
 
     settings = _settings(lake)
     arms = ("treatment",) if treatments == 1 else tuple(f"treatment_{k}" for k in range(1, treatments + 1))
+    mining = Mining(candidates=tuple(candidate) if candidate else Mining().candidates, trials=trials)
     made: Experiment = simulate_experiment(
-        settings, experiment_id=experiment_id, users=users, treatments=arms, effect=effect, seed=seed
+        settings, experiment_id=experiment_id, users=users, treatments=arms, effect=effect, seed=seed, mining=mining
     )
     console.print(f"experiment: {experiment_uri(made.experiment_id, settings)}", highlight=False, soft_wrap=True)
     console.print(f"truth:      {truth_uri(made.experiment_id, settings)}", highlight=False, soft_wrap=True)
+
+
+@app.command(name="import")
+def import_dataset(
+    layout: Annotated[str, typer.Argument(help="Public data set: hillstrom, criteo, lazada or starbucks.")],
+    file: Annotated[str, typer.Argument(help="Its file as it was published (CSV, .csv.gz or Parquet), or a URI.")],
+    experiment_id: Annotated[str | None, typer.Option(help="Id of the experiment to write. Default: LAYOUT.")] = None,
+    lake: Lake = None,
+) -> None:
+    """Copy a public data set into the lake and state its experiment."""
+    from causal_tasks.data.public import import_public
+
+    made = import_public(layout, _uri(file), _settings(lake), experiment_id=experiment_id)
+    for remark in made.remarks:
+        console.print(f"note:       {remark}", markup=False, highlight=False, soft_wrap=True)
+    users = f"{made.rows:,} users"
+    console.print(f"dataset:    {made.dataset_uri} ({users})", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"experiment: {made.experiment_uri}", markup=False, highlight=False, soft_wrap=True)
+    next_command = f"causal-tasks run {made.experiment.experiment_id}" + (f" --lake {lake}" if lake else "")
+    console.print(f"next:       {next_command}", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

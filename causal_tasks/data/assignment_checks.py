@@ -17,7 +17,7 @@ def assignment_checks(
     experiment: Experiment,
     thresholds: Thresholds,
 ) -> list[Check]:
-    """Sample ratio, contamination and maturity.
+    """Sample ratio, contamination and maturity, the latter two where the data can tell: a dataset cannot.
 
     Whoever was not assigned at random is not held to expected shares. Units randomised in clusters are not independent,
     so that of the tests on counts of units only the sample ratio is made, on the clusters of analysed units.
@@ -37,14 +37,17 @@ def assignment_checks(
     independent = experiment.randomized and not arms.clustered
     if independent:
         checks.append(_sample_ratio_analysed(by_step, experiment, thresholds))
-    checks.append(_contamination(by_step, thresholds))
-    if independent:
+    if "two_arms" in by_step:
+        checks.append(_contamination(by_step, thresholds))
+    if independent and "two_arms" in by_step:
         p_value = symmetry(transitions)
         details = {"transitions": transitions}
         checks.append(
             grade("contamination_symmetry", p_value, fail=thresholds.p_value, lower_is_worse=True, details=details)
         )
-    return [*checks, _maturity(by_step, thresholds)]
+    if "immature" in by_step:
+        checks.append(_maturity(by_step, thresholds))
+    return checks
 
 
 def _sample_ratio(

@@ -86,7 +86,7 @@ def first_exposures(assignments: pa.Table, experiment: Experiment) -> Exposures:
     Raises:
         InputError: An arm is unknown, or has no unit.
     """
-    arms = _arm_codes(assignments[experiment.tables.arm_column], experiment)
+    arms = arm_codes(assignments[experiment.tables.arm_column], experiment, table="assignments")
     time = assignments[experiment.tables.time_column]
     ids = pc.unique(assignments[experiment.unit])
     ids = ids.take(pc.array_sort_indices(ids))
@@ -98,7 +98,7 @@ def first_exposures(assignments: pa.Table, experiment: Experiment) -> Exposures:
     days = business_days(time.to_pandas(), experiment.window.timezone)[order]
     is_first = np.append(True, unit[1:] != unit[:-1])
     first_arm, start = arms[is_first], days[is_first]
-    _require_every_arm(first_arm, experiment)
+    require_every_arm(first_arm, experiment, table="assignments")
 
     window_end = start + experiment.window.offset + experiment.window.days
     switched = np.flatnonzero((arms != first_arm[unit]) & (days < window_end[unit]))
@@ -141,7 +141,17 @@ def is_mature(cohort: Cohort, experiment: Experiment, cutoff: int) -> npt.NDArra
     return cohort.start + experiment.window.offset + experiment.window.days <= cutoff
 
 
-def _arm_codes(labels: pa.ChunkedArray, experiment: Experiment) -> npt.NDArray[np.int8]:
+def arm_codes(labels: pa.ChunkedArray, experiment: Experiment, *, table: str) -> npt.NDArray[np.int8]:
+    """Position of every label in ``Experiment.arms``, shape (n,).
+
+    Args:
+        labels: Text without missing values, shape (n,).
+        experiment: Names the arms.
+        table: Where they come from, for messages.
+
+    Raises:
+        InputError: A label is none of them.
+    """
     codes = pc.index_in(labels, value_set=pa.array(experiment.arms, labels.type))
     if codes.null_count:
         unknown = pc.unique(labels.filter(pc.is_null(codes))).to_pylist()
@@ -150,23 +160,33 @@ def _arm_codes(labels: pa.ChunkedArray, experiment: Experiment) -> npt.NDArray[n
             for label in sorted(unknown)[:5]
         )
         raise InputError(
-            f"assignments table: {codes.null_count} rows of experiment {experiment.experiment_id!r} have an unknown "
+            f"{table} table: {codes.null_count} rows of experiment {experiment.experiment_id!r} have an unknown "
             f"arm: {named}; known are {list(experiment.arms)}",
-            remedy="correct the labels, or list the arm under treatments",
+            remedy="correct the labels, list the arm under treatments, or leave its rows out of the table",
         )
     known: npt.NDArray[np.int8] = codes.to_numpy().astype(np.int8)
     return known
 
 
-def _require_every_arm(first_arm: npt.NDArray[np.int8], experiment: Experiment) -> None:
-    counts = count_by_arm(first_arm, experiment.arms)
+def require_every_arm(arm: npt.NDArray[np.int8], experiment: Experiment, *, table: str) -> None:
+    """Check that every arm has units.
+
+    Args:
+        arm: Position of each unit's arm, shape (n,).
+        experiment: Names the arms.
+        table: Where they come from, for messages.
+
+    Raises:
+        InputError: One has none.
+    """
+    counts = count_by_arm(arm, experiment.arms)
     empty = [arm for arm, count in zip(experiment.arms, counts, strict=True) if not count]
     if empty:
         found = [arm for arm, count in zip(experiment.arms, counts, strict=True) if count]
         raise InputError(
-            f"assignments table: experiment {experiment.experiment_id!r} has no unit in arm "
+            f"{table} table: experiment {experiment.experiment_id!r} has no unit in arm "
             f"{', '.join(map(repr, empty))}, only in {', '.join(map(repr, found))}",
-            remedy="write the missing assignments, or correct control and treatments",
+            remedy="write the missing rows, or correct control and treatments",
         )
 
 

@@ -6,15 +6,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from causal_tasks.data.columns import outcome_columns, pre_window_columns
-from causal_tasks.data.contracts import (
-    FeatureColumn,
-    eligibility_columns,
-    feature_columns,
-    identity_schema,
-    require_days,
-    require_no_null,
-    require_numbers,
-)
+from causal_tasks.data.contracts import identity_schema, require_days, require_no_null, require_numbers
+from causal_tasks.data.feature_contracts import FeatureColumn, eligibility_columns, feature_columns
 from causal_tasks.data.join import FEATURE, METRIC, Aggregate, Plan
 from causal_tasks.data.rows import Days, Source, Units
 from causal_tasks.data.tables import ParquetTable
@@ -81,8 +74,8 @@ def features_input(
         require_no_null(table, (column,))
         remedy = f"raise features.max_age ({experiment.features.max_age} days), or write feature rows for those days"
         table = _cut(table, column, units, days, remedy=remedy)
-    used = feature_columns(table, experiment)
-    read = {feature.name: feature.read for feature in (*used, *eligibility_columns(table, experiment))}
+    used = feature_columns(table, experiment.features, taken={experiment.unit, column})
+    read = {feature.name: feature.read for feature in (*used, *eligibility_columns(table, experiment.eligible))}
     require_no_null(table, (experiment.unit,))
     source = Source(
         "features",

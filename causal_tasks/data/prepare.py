@@ -1,4 +1,4 @@
-"""From three tables to one row per analysed unit, and an account of every unit that is not among them."""
+"""From tables to one row per analysed unit, and an account of every unit that is not among them."""
 
 from dataclasses import asdict
 from datetime import timedelta
@@ -19,12 +19,12 @@ from causal_tasks.data.cohort import (
     transitions,
 )
 from causal_tasks.data.contracts import (
-    TABLES,
     id_type,
     require_days,
     require_no_null,
     require_same_ids,
 )
+from causal_tasks.data.dataset import prepare_dataset
 from causal_tasks.data.joining import JoinJob
 from causal_tasks.data.plan import features_input, join_plan, metrics_input
 from causal_tasks.data.rows import Units
@@ -32,7 +32,7 @@ from causal_tasks.data.tables import EPOCH, ParquetTable, open_table
 from causal_tasks.data.users import Draft, applied_caps, feature_levels, feature_profile, part_files, user_rows
 from causal_tasks.data.waterfall import Counts, Waterfall
 from causal_tasks.experiment import Experiment
-from causal_tasks.lake import TableName, table_uri
+from causal_tasks.lake import TableName, source_uris
 from causal_tasks.run_folder import StageContext
 from causal_tasks.storage import Uri
 
@@ -40,7 +40,7 @@ Tables = dict[TableName, ParquetTable]
 
 
 def prepare(context: StageContext) -> dict[str, Uri]:
-    """Join assignments, metrics and features to one row per unit.
+    """Join assignments, metrics and features to one row per unit, or take the rows of a dataset.
 
     Returns:
         ``users`` (Parquet folder), ``waterfall`` and ``profile`` (JSON), as ``docs/reference-stages.md`` describes.
@@ -50,7 +50,11 @@ def prepare(context: StageContext) -> dict[str, Uri]:
         ConfigurationError: The engine that the settings ask for is not there.
     """
     experiment, settings = context.experiment, context.settings
-    tables: Tables = {name: open_table(context.storage, table_uri(experiment, settings, name), name) for name in TABLES}
+    if experiment.dataset:
+        return prepare_dataset(context, experiment.dataset)
+    tables: Tables = {
+        name: open_table(context.storage, uri, name) for name, uri in source_uris(experiment, settings).items()
+    }
     require_same_ids({name: id_type(table, experiment.unit) for name, table in tables.items()}, experiment.unit)
     require_days(tables["metrics"], experiment.tables.date_column)
     require_no_null(tables["metrics"], (experiment.tables.date_column,))

@@ -4,7 +4,6 @@ The place is one integer, ``position of the unit * days.span + day counted from 
 are sorted by it once, and then lie together by unit and in order of days. Ids, of whatever type, end here.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -148,23 +147,33 @@ def load_rows(chunk: Chunk, *, source: Source, units: Units) -> Any:
     rows = rows.filter(pa.array(keep))
     key = (position[keep].astype(np.int64) + units.first) * source.places + slot[keep]
 
-    _require_finite(rows, source, chunk)
-    columns = {KEY: pa.array(key)} | {
-        f"{source.prefix}{name}": _nan_as_null(rows[name]) for name in source.values.names
-    }
+    values = known_values(rows, source.values, table=source.table, chunk=chunk)
+    columns = {KEY: pa.array(key)} | {f"{source.prefix}{name}": column for name, column in values.items()}
     if len(source.identity):
         columns[IDENTITY] = _fingerprints(rows.select(source.identity.names))
     return on_device(pa.table(columns), source.device)
 
 
-def _require_finite(rows: pa.Table, source: Source, chunk: Sequence[Any]) -> None:
-    for field in source.values:
+def known_values(rows: pa.Table, schema: pa.Schema, *, table: str, chunk: Chunk) -> dict[str, pa.ChunkedArray]:
+    """Columns by name, with NaN as a missing value.
+
+    Args:
+        rows: What was read.
+        schema: Which columns, in the types they have.
+        table: Name of the table, for messages.
+        chunk: Where the rows come from, for messages.
+
+    Raises:
+        InputError: A value is infinite.
+    """
+    for field in schema:
         if pa.types.is_floating(field.type) and (infinite := pc.sum(pc.is_inf(rows[field.name])).as_py()):
             raise InputError(
-                f"{source.table} table: column {field.name!r} holds {infinite} infinite values "
+                f"{table} table: column {field.name!r} holds {infinite} infinite values "
                 f"(in {chunk[0].name}{' or a later file' if len(chunk) > 1 else ''})",
                 remedy="write a number or leave the value out",
             )
+    return {name: _nan_as_null(rows[name]) for name in schema.names}
 
 
 def _nan_as_null(column: pa.ChunkedArray) -> pa.ChunkedArray:

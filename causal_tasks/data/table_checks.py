@@ -7,15 +7,16 @@ from causal_tasks.data.grading import Check, Thresholds, grade
 
 
 def table_checks(profile: Mapping[str, Any], units: int, thresholds: Thresholds) -> list[Check]:
-    """Duplicates and coverage.
+    """Duplicates, where rows may repeat, and coverage.
 
     Args:
         profile: What ``prepare`` saw while joining.
         units: Analysed units.
         thresholds: Bounds.
     """
+    duplicates = [_duplicates(profile, thresholds)] if profile["duplicate_rows"] else []
     return [
-        _duplicates(profile, thresholds),
+        *duplicates,
         grade(
             "feature_coverage",
             profile["units_without_features"] / units,

@@ -114,7 +114,7 @@ class ParquetTable:
     """The Parquet files of one table.
 
     Attributes:
-        name: ``assignments``, ``metrics`` or ``features``.
+        name: ``assignments``, ``metrics``, ``features`` or ``dataset``.
         uri: Where it is.
         filesystem: Reads it, also after a journey to another process.
         files: Sorted by name; at least one.
@@ -211,12 +211,13 @@ def open_table(storage: Storage, uri: Uri, name: str) -> ParquetTable:
         InputError: There is no Parquet file, a file is none, or there is no row.
     """
     stored = storage.list_files(uri, suffix=".parquet", hash_local=False)
+    field = "dataset.uri" if name == "dataset" else f"tables.{name}"
     if not stored:
         raise InputError(
             f"{name} table: no Parquet file at or under {uri}",
-            remedy=f"write it there, or point tables.{name} of the experiment to it",
+            remedy=f"write it there, or point {field} of the experiment to it",
         )
-    filesystem, root = _arrow_filesystem(storage, uri.rstrip("/"))
+    filesystem, root = arrow_filesystem(storage, uri.rstrip("/"))
     single = storage.exists(uri)
 
     def opened(relative: str) -> ParquetFile:
@@ -239,7 +240,8 @@ def open_table(storage: Storage, uri: Uri, name: str) -> ParquetTable:
     return table
 
 
-def _arrow_filesystem(storage: Storage, uri: Uri) -> tuple[pyarrow.fs.FileSystem, str]:
+def arrow_filesystem(storage: Storage, uri: Uri) -> tuple[pyarrow.fs.FileSystem, str]:
+    """The pyarrow file system of ``uri`` and the path in it."""
     filesystem, path = storage.filesystem(uri)
     if uri.startswith("file://"):
         return pyarrow.fs.LocalFileSystem(), path
@@ -272,7 +274,7 @@ def read_pieces(
         where: Other rows stay in the file; it names columns that every file holds.
 
     Raises:
-        InputError: A date column holds a time of day.
+        InputError: A date column holds a time of day, or a value does not fit the type in which it is read.
     """
     tables = [_read_piece(piece, schema, filesystem, days, where) for piece in pieces]
     return pa.concat_tables(tables) if tables else schema.empty_table()
@@ -324,7 +326,13 @@ def _cast(column: pa.ChunkedArray, field: pa.Field, piece: Piece) -> pa.ChunkedA
     if pa.types.is_timestamp(column.type) and pa.types.is_date32(field.type):
         return _midnights(column, field.name, piece)
     # A timestamp finer than a microsecond loses digits that no window depends on.
-    return column.cast(field.type, safe=not pa.types.is_timestamp(field.type))
+    try:
+        return column.cast(field.type, safe=not pa.types.is_timestamp(field.type))
+    except pa.ArrowInvalid as error:
+        raise InputError(
+            f"{piece.table} table: column {field.name!r} of {piece.name} cannot be read as {field.type} ({error})",
+            remedy="write it as text where it is no quantity, or leave the column out",
+        ) from error
 
 
 def _midnights(column: pa.ChunkedArray, name: str, piece: Piece) -> pa.ChunkedArray:

@@ -1,7 +1,7 @@
 """Assembles the table of analysed units: caps, levels of text features, part files; on disk, never whole in memory."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from causal_tasks.data.cohort import Cohort
 from causal_tasks.data.columns import PREFIXES
-from causal_tasks.data.contracts import FeatureColumn
+from causal_tasks.data.feature_contracts import FeatureColumn
 from causal_tasks.data.join import FEATURE, Plan
 from causal_tasks.data.parts import buckets, folds, parts
 from causal_tasks.errors import InputError
@@ -53,28 +53,52 @@ def user_rows(
         features: Columns to write.
         plan: What was joined.
     """
-    randomised = cohort.ids if cohort.cluster is None else cohort.cluster
-    bucket = buckets(randomised.to_pandas(), experiment.experiment_id)
-    columns: dict[str, Any] = {
+    who: dict[str, Any] = {
         "unit": cohort.ids,
-        "arm": pa.array(experiment.arms, pa.string()).take(pa.array(cohort.arm)),
+        "arm": arm_labels(cohort.arm, experiment),
         "start": pa.array(cohort.start).cast(pa.date32()),
     }
     if cohort.cluster is not None:
-        columns["cluster"] = cohort.cluster
-    columns |= {feature.name: _feature_values(joined, feature) for feature in features}
-    outcomes = (a.name for a in _in_written_order((*plan.outcome, *plan.before)))
-    columns |= {name: pa.array(joined[name], pa.float64(), from_pandas=True) for name in outcomes}
-    return pa.table(columns | {"part": pa.array(parts(bucket), pa.string()), "fold": pa.array(folds(bucket))})
+        who["cluster"] = cohort.cluster
+    outcomes = (a.name for a in (*plan.outcome, *plan.before))
+    return written_rows(
+        who,
+        {f.name: as_written(pa.array(joined[FEATURE + f.name], f.read, from_pandas=True), f) for f in features},
+        {name: pa.array(joined[name], pa.float64(), from_pandas=True) for name in outcomes},
+        experiment,
+    )
 
 
-def _in_written_order(aggregates: Sequence[Any]) -> list[Any]:
-    return sorted(aggregates, key=lambda a: PREFIXES.index(a.name[: a.name.index("__") + 2]))
+def arm_labels(codes: npt.NDArray[np.int8], experiment: Experiment) -> pa.Array:
+    """Labels of arms from their positions in ``Experiment.arms``, shape (n,)."""
+    return pa.array(experiment.arms, pa.string()).take(pa.array(codes))
 
 
-def _feature_values(joined: pd.DataFrame, feature: FeatureColumn) -> pa.Array:
-    values = pa.array(joined[FEATURE + feature.name], feature.read, from_pandas=True)
+def as_written(values: Any, feature: FeatureColumn) -> Any:
+    """A feature's values in the type in which they are written; text gets its levels once all of them are known."""
     return values if feature.kind == "categorical" else values.cast(feature.written)
+
+
+def written_rows(
+    who: Mapping[str, Any], features: Mapping[str, Any], outcomes: Mapping[str, Any], experiment: Experiment
+) -> pa.Table:
+    """Rows in the order of their columns, with the part and fold of every unit.
+
+    Args:
+        who: ``unit``, ``arm``, ``start`` where it is known, ``cluster`` where units were randomised together.
+        features: As written.
+        outcomes: ``y__<metric>`` and the like, float64.
+        experiment: Its id decides the parts.
+    """
+    randomised = who["cluster"] if "cluster" in who else who["unit"]
+    bucket = buckets(randomised.to_pandas(), experiment.experiment_id)
+    in_order = {name: outcomes[name] for name in sorted(outcomes, key=_place_of_outcome)}
+    cut = {"part": pa.array(parts(bucket), pa.string()), "fold": pa.array(folds(bucket))}
+    return pa.table({**who, **features, **in_order, **cut})
+
+
+def _place_of_outcome(name: str) -> int:
+    return PREFIXES.index(name[: name.index("__") + 2])
 
 
 class Draft:
@@ -117,7 +141,7 @@ def _applied_cap(metric: str, cap: Cap, outcome: pa.ChunkedArray) -> AppliedCap:
     values: npt.NDArray[np.float64] = outcome.drop_null().to_numpy()
     if not len(values):
         raise InputError(
-            f"metrics table: metric {metric!r} is to be capped, but no unit has a value",
+            f"metric {metric!r} is to be capped, but no unit has a value",
             remedy="write its values, or leave the metric out",
         )
     # A cap has a quantile exactly where it has no value.

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from causal_tasks.errors import CausalTasksError, InputError
-from causal_tasks.experiment import Experiment
+from causal_tasks.experiment import LONG_AGO, Experiment
 from causal_tasks.lake import experiments_folder, run_uri
 from causal_tasks.pipelines.execution import load_experiment
 from causal_tasks.settings import Settings
@@ -110,7 +110,7 @@ def experiments_ended_between(
 
 def _triggers(stated: Iterable[Stated]) -> list[dict[str, Any]]:
     by_run: dict[str, Stated] = {}
-    for found in sorted(stated, key=lambda s: (s.experiment.ended_at, s.experiment.run_id, s.uri)):
+    for found in sorted(stated, key=lambda s: (s.experiment.ended_at or LONG_AGO, s.experiment.run_id, s.uri)):
         first = by_run.setdefault(found.experiment.run_id, found)
         if first is not found:
             log.warning("%s and %s state the same run %s", first.uri, found.uri, found.experiment.run_id)

@@ -3,16 +3,16 @@ import pytest
 
 from causal_tasks.data.contracts import (
     TEXT_ID,
-    feature_column,
     identity_schema,
     kind_of,
     meant_label,
     require_same_ids,
 )
+from causal_tasks.data.feature_contracts import feature_column
 from causal_tasks.data.tables import open_table, read_pieces
 from causal_tasks.errors import InputError
 from causal_tasks.experiment import Experiment
-from causal_tasks.lake import table_uri
+from causal_tasks.lake import source_uris
 from causal_tasks.settings import Settings
 from causal_tasks.storage import Storage
 from tests.unit.data.lake import STATEMENT, Lake, daily, day
@@ -37,8 +37,11 @@ def rows_of(*days):
 def test_a_table_lies_in_the_lake_unless_the_experiment_says_otherwise():
     stated = Experiment.model_validate({**STATEMENT, "tables": {"features": "s3://other/features"}})
     settings = Settings(lake="s3://lake/")
-    assert table_uri(stated, settings, "metrics") == "s3://lake/tables/metrics"
-    assert table_uri(stated, settings, "features") == "s3://other/features"
+    assert source_uris(stated, settings) == {
+        "assignments": "s3://lake/tables/assignments",
+        "metrics": "s3://lake/tables/metrics",
+        "features": "s3://other/features",
+    }
 
 
 @pytest.mark.parametrize(

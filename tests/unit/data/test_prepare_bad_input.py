@@ -237,7 +237,7 @@ def test_no_feature_left_is_refused(tmp_path):
 
 def test_a_rule_that_reads_an_unknown_feature_is_refused(tmp_path):
     rule = {"all": [{"feature": "wealth", "op": ">", "value": 1.0}]}
-    with pytest.raises(InputError, match="rule in eligible reads 'wealth', which is no column"):
+    with pytest.raises(InputError, match="rule in eligible reads 'wealth', which is no feature column"):
         healthy(tmp_path).prepare({"eligible": rule})
 
 

@@ -52,6 +52,14 @@ def test_ready_experiments_come_oldest_end_first_under_their_own_id(lake: Lake) 
     assert lake.found() == [("older.r1", older), ("newer.r2", newer)]
 
 
+def test_an_experiment_whose_dataset_has_no_days_is_ready_at_once_and_in_no_days_backfill(lake: Lake) -> None:
+    older = lake.put("older.json", ended_at=ended(30))
+    wide = lake.put("wide.json", dataset={"uri": "s3://lake/users.csv"}, window={}, ended_at=None)
+    assert lake.found() == [("wide.r1", wide), ("older.r1", older)]
+    triggers = experiments_ended_between(lake.settings, NOW - timedelta(days=900), NOW, now=NOW)
+    assert [found["trigger_run_id"] for found in triggers] == ["older.r1"]
+
+
 def test_running_unsettled_and_begun_experiments_are_left_alone(lake: Lake) -> None:
     lake.put("running.json", status="running", ended_at=None)
     lake.put("half_written.json", status="running", metrics=[])
