@@ -42,6 +42,12 @@ class Briefing:
         """Whether a treatment must be named to be understood."""
         return len(self.experiment.treatments) > 1
 
+    @property
+    def winner(self) -> Mapping[str, Any] | None:
+        """The board's row of the entrant that won; None where no model was selected."""
+        models = self.result["models"]
+        return next((row for row in models["board"] if row["entrant"] == models["winner"]), None)
+
     def metric(self, name: str) -> Metric:
         """The metric called ``name``."""
         return next(metric for metric in self.experiment.metrics if metric.name == name)
@@ -53,6 +59,11 @@ class Briefing:
     def format(self, name: str) -> MetricFormat:
         """How values of the metric called ``name`` are written."""
         return MetricFormat.of(self.metric(name), self.language)
+
+    def axis_unit(self, name: str) -> str:
+        """Unit of the axis on which effects on the metric called ``name`` are drawn; empty where it has none."""
+        shown = self.format(name)
+        return self.text("words.percentage_points") if shown.percent else shown.unit
 
     def display_name(self, subject: str | None) -> str | None:
         """The display name of a metric or feature; anything else, such as an arm, as it is."""

@@ -7,11 +7,13 @@ from typing import Any
 from causal_tasks.report.briefing import Briefing
 from causal_tasks.report.result import result_digest
 from causal_tasks.report.sections.checks import Checks, tell_checks
+from causal_tasks.report.sections.curves import Curve, tell_curves
 from causal_tasks.report.sections.effects import Overall, tell_overall
 from causal_tasks.report.sections.facts import Facts, Waterfall, tell_facts, tell_waterfall
 from causal_tasks.report.sections.forest import Forest, tell_forest
-from causal_tasks.report.sections.ranking import Curve, Models, tell_curves, tell_models
+from causal_tasks.report.sections.models import Models, tell_models
 from causal_tasks.report.sections.segments import Segments, tell_segments
+from causal_tasks.report.sections.tuning import Tuning, tell_tuning
 from causal_tasks.report.text import Catalog
 from causal_tasks.report.verdict import story_of
 from causal_tasks.rule import Language
@@ -37,16 +39,23 @@ class Content:
     checks: Checks
     waterfall: Waterfall
     models: Models
+    tuning: Tuning | None
     facts: Facts
     notes: tuple[str, ...]
     treatments: tuple[str, ...]
+
+    @property
+    def several_treatments(self) -> bool:
+        """Whether a treatment must be named to be understood."""
+        return len(self.treatments) > 1
 
 
 def tell(result: Mapping[str, Any], language: Language) -> Content:
     """The report on ``result`` in ``language``."""
     briefing = Briefing.of(result, language)
     verdict, text, experiment = result["verdict"], briefing.text, briefing.experiment
-    segments, overall = tell_segments(briefing), tell_overall(briefing)
+    segments, overall, models = tell_segments(briefing), tell_overall(briefing), tell_models(briefing)
+    notes = [text(f"notes.{code}", failures=models.failures) for code in (*result["notes"], *result["run"]["notes"])]
     return Content(
         language=language,
         text=text,
@@ -63,8 +72,9 @@ def tell(result: Mapping[str, Any], language: Language) -> Content:
         curves=tell_curves(briefing),
         checks=tell_checks(briefing),
         waterfall=tell_waterfall(briefing),
-        models=tell_models(briefing),
+        models=models,
+        tuning=tell_tuning(briefing),
         facts=tell_facts(briefing, result_digest(result)),
-        notes=tuple(text(f"notes.{code}") for code in (*result["notes"], *result["run"]["notes"])),
+        notes=tuple(notes),
         treatments=experiment.treatments,
     )

@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -10,10 +10,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from causal_tasks.experiment import Experiment
-from causal_tasks.report.charts import NARROW, WIDE, Layout, curve_chart, forest_chart, to_svg
+from causal_tasks.report.charts import HALF, NARROW, WIDE, Layout, curve_chart, forest_chart, to_svg, tuning_chart
 from causal_tasks.report.content import Content, tell
 from causal_tasks.report.palette import INK, LINE, MUTED, PALETTES, STATUS_COLOURS
-from causal_tasks.report.sections.ranking import Curve
+from causal_tasks.report.sections.curves import Curve
+from causal_tasks.report.sections.segments import by_treatment
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Edition:
     content: Content
     forest: Picture | None
     curves: tuple[tuple[Curve, Picture], ...]
+    tuning: Picture | None
 
 
 def render_html(result: Mapping[str, Any]) -> str:
@@ -63,26 +65,39 @@ def render_html(result: Mapping[str, Any]) -> str:
 
 
 def _edition(content: Content) -> Edition:
-    forest = None
-    if content.forest.rows:
-        charts = [forest_chart(content.forest, layout, content.theme) for layout in (WIDE, NARROW)]
-        forest = _picture(charts, content.text("forest.alt", title=content.forest.title))
-    curves = tuple(
-        (
-            curve,
-            _picture(
-                [curve_chart(curve, content, layout) for layout in (WIDE, NARROW)],
-                content.text("curve.alt", title=curve.title),
-            ),
-        )
-        for curve in content.curves
+    return Edition(
+        content=content,
+        forest=_forest(content),
+        curves=tuple((curve, _curve(content, curve)) for curve in content.curves),
+        tuning=_tuning(content),
     )
-    return Edition(content, forest, curves)
 
 
-def _picture(charts: list[Any], alt: str) -> Picture:
-    wide, narrow = (_address(chart, layout) for chart, layout in zip(charts, (WIDE, NARROW), strict=True))
-    return Picture(wide, narrow, alt)
+def _forest(content: Content) -> Picture | None:
+    forest = content.forest
+    if not forest.rows:
+        return None
+    alt = content.text("forest.alt", title=forest.title)
+    return _picture(lambda layout: forest_chart(forest, layout, content.theme), alt)
+
+
+def _curve(content: Content, curve: Curve) -> Picture:
+    """A curve of its own, or half as wide where curves of several treatments stand side by side."""
+    alt = content.text("curve.alt", title=curve.title)
+    wide = HALF if content.several_treatments else WIDE
+    return _picture(lambda layout: curve_chart(curve, layout, content.theme), alt, wide=wide)
+
+
+def _tuning(content: Content) -> Picture | None:
+    tuning = content.tuning
+    if tuning is None:
+        return None
+    alt = content.text("tuning.alt", title=tuning.title)
+    return _picture(lambda layout: tuning_chart(tuning, layout, content.theme), alt)
+
+
+def _picture(draw: Callable[[Layout], Any], alt: str, *, wide: Layout = WIDE) -> Picture:
+    return Picture(_address(draw(wide), wide), _address(draw(NARROW), NARROW), alt)
 
 
 def _address(chart: Any, layout: Layout) -> str:
@@ -91,10 +106,12 @@ def _address(chart: Any, layout: Layout) -> str:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("causal_tasks.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["by_treatment"] = by_treatment
+    return environment

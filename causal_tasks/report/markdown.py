@@ -31,6 +31,7 @@ def render_markdown(result: Mapping[str, Any], language: Language) -> str:
         *_checks(content),
         *_waterfall(content),
         *_models(content),
+        *_candidates(content),
         *_sql(content),
         *_facts(content),
     ]
@@ -73,8 +74,8 @@ def _overall(content: Content) -> list[str]:
         ]
         for row in content.overall.rows
     ]
-    sentences = [escaped(sentence) for sentence in content.overall.sentences]
-    return [_heading(content, "overall"), *sentences, _table([text(f"columns.{name}") for name in columns], rows)]
+    table = _table([text(f"columns.{name}") for name in columns], rows)
+    return [_heading(content, "overall"), escaped(content.overall.sentence), table]
 
 
 def _segments(content: Content) -> list[str]:
@@ -117,6 +118,8 @@ def _curves(content: Content) -> list[str]:
             escaped(curve.caption),
             _table([content.text(f"columns.{name}") for name in columns], curve.buckets),
         ]
+    if content.curves and content.several_treatments:
+        blocks.append(escaped(content.text("curve.note")))
     return blocks
 
 
@@ -136,19 +139,56 @@ def _waterfall(content: Content) -> list[str]:
 
 
 def _models(content: Content) -> list[str]:
-    columns = ["candidate", "state", "auuc", "to_winner", "seconds", "device", "reason"]
+    """Which entrant won, and what tuning gained."""
+    text, section, tuning = content.text, content.models, content.tuning
+    columns = ["candidate", "parameters", "auuc", "to_winner", "state"]
+    rows = [[row.candidate, row.parameters, row.auuc, row.to_winner, row.state_word] for row in section.board]
+    blocks = [_heading(content, "models"), f"**{escaped(section.title)}**", escaped(section.standing)]
+    if rows:
+        blocks += [_table([text(f"columns.{name}") for name in columns], rows), escaped(text("models.note"))]
+    blocks += [escaped(section.failures)]
+    if tuning:
+        panels = [f"- {escaped(panel.candidate)}: {escaped(panel.title)}" for panel in tuning.panels]
+        blocks += [f"### {escaped(tuning.title)}", "\n".join(panels), escaped(tuning.caveat)]
+    return [block for block in blocks if block]
+
+
+def _candidates(content: Content) -> list[str]:
+    text, section = content.text, content.models
+    columns = ["candidate", "state", "auuc", "spread", "seconds", "memory", "device", "remarks"]
     rows = [
-        [row.candidate, row.state_word, row.auuc, row.to_winner, row.seconds, row.device, row.reason]
-        for row in content.models.rows
+        [
+            row.candidate,
+            row.state_word,
+            " · ".join([row.auuc, *row.by_treatment]),
+            " · ".join(row.spread),
+            row.seconds,
+            row.memory,
+            row.device,
+            "; ".join(row.remarks),
+        ]
+        for row in section.candidates
     ]
-    board = [_table([content.text(f"columns.{name}") for name in columns], rows)] if rows else []
-    return [_heading(content, "models"), escaped(content.models.title), *board, escaped(content.models.features)]
+    failed = [[row.candidate, text("models.failed"), *[text("words.dash")] * 5, row.reason] for row in section.failed]
+    blocks = []
+    if rows or failed:
+        blocks = [
+            f"### {text('headings.candidates')}",
+            escaped(text("models.discovery")),
+            _table([text(f"columns.{name}") for name in columns], rows + failed),
+        ]
+    untuned = [text("models.tuning_failure", name=row.candidate, reason=row.reason) for row in section.tuning_failed]
+    return [*blocks, *map(escaped, untuned), escaped(section.features)]
 
 
 def _sql(content: Content) -> list[str]:
     if not content.segments.shown:
         return []
-    return [_heading(content, "sql"), *(_fenced(segment.sql) for segment in content.segments.shown)]
+    blocks = [_heading(content, "sql")]
+    for segment in content.segments.shown:
+        blocks += [content.text("curve.arm", arm=escaped(segment.treatment))] if segment.treatment else []
+        blocks.append(_fenced(segment.sql))
+    return blocks
 
 
 def _fenced(code: str) -> str:

@@ -16,13 +16,17 @@ from causal_tasks.errors import InputError
 from causal_tasks.report.content import Content, tell
 from causal_tasks.report.picture import MAX_BYTES as MAX_PICTURE_BYTES
 from causal_tasks.report.sections.effects import MetricRow
-from causal_tasks.report.sections.segments import Segment
+from causal_tasks.report.sections.segments import Segment, by_treatment
 from causal_tasks.report.text import catalog
+from causal_tasks.report.verdict import of_both_kinds
 from causal_tasks.rule import Language
 
 MARKDOWN_BYTES = 4096
 TEXT_BYTES = 2048
-_SEGMENTS = 3
+READABLE_CHARACTERS = 1200
+"""What a reader of a chat takes in; rules are left to the report where it would be more."""
+
+_SEGMENTS, _SEGMENTS_PER_ARM = 3, 2
 _NAME_CHARACTERS, _SENTENCE_CHARACTERS = 60, 220
 
 _LOOKALIKES = str.maketrans(
@@ -65,8 +69,7 @@ def result_messages(
         InputError: The link leaves no room for text, or the picture is larger than the robot takes.
     """
     content = tell(result, language)
-    body = [line for line in _body(content, updated=updated) if line]
-    text = fit_lines(body, _tail(content, link), MARKDOWN_BYTES)
+    text = fit_lines(*_lines(content, link, updated=updated), MARKDOWN_BYTES)
     messages: list[dict[str, Any]] = [{"msgtype": "markdown_v2", "markdown_v2": {"content": text}}]
     return messages if picture is None else [*messages, _image(picture)]
 
@@ -130,35 +133,59 @@ def fit_lines(body: Sequence[str], tail: Sequence[str], limit: int) -> str:
     return kept + ending
 
 
-def _body(content: Content, *, updated: bool) -> list[str]:
+def _lines(content: Content, link: str | None, *, updated: bool) -> tuple[list[str], list[str]]:
+    """Body and tail, with as many rules as leave room for what comes after them."""
+    tail, body = _tail(content, link), []
+    for most in range(_SEGMENTS_PER_ARM if content.several_treatments else _SEGMENTS, 0, -1):
+        body = [line for line in _body(content, most, updated=updated) if line]
+        is_short = sum(map(len, body)) <= READABLE_CHARACTERS
+        if is_short and len("\n".join([*body, *tail]).encode()) <= MARKDOWN_BYTES:
+            break
+    return body, tail
+
+
+def _body(content: Content, most: int, *, updated: bool) -> list[str]:
+    """The message line by line, with at most so many rules (for each treatment, where there are several)."""
     text = content.text
     shown = content.segments.confirmed if content.code.startswith("found") else ()
     first = f"**{content.badge}**{text('message.updated') if updated else ''} · {neutral(content.title)}"
-    segments = [f"- {_segment(content, segment)}" for segment in _told(shown)]
-    more = len(shown) - len(segments)
+    told = {arm: _of_both_kinds(segments, most) for arm, segments in by_treatment(shown)}
+    more = len(shown) - sum(map(len, told.values()))
+    failed = content.models.brief_failures
     return [
         first,
-        "" if segments else neutral(content.headline, _SENTENCE_CHARACTERS),
-        *(_overall(content, row) for row in content.overall.primary),
-        *segments,
+        "" if shown else neutral(content.headline, _SENTENCE_CHARACTERS),
+        *_effects(content, told),
         text("message.more", more=more) if more else "",
         _checks(content),
+        text("message.models", failed=failed) if failed else "",
         text("message.next", action=neutral(content.action, 2 * _SENTENCE_CHARACTERS)),
         text("message.no_picture") if text("notes.picture_left_out") in content.notes else "",
     ]
 
 
-def _told(segments: Sequence[Segment]) -> list[Segment]:
-    """At most three, and of both kinds where there are both."""
-    positive = [segment for segment in segments if segment.kind == "positive"]
-    negative = [segment for segment in segments if segment.kind == "negative"]
-    harmed = min(len(negative), max(1, _SEGMENTS - len(positive)))
-    return [*positive[: _SEGMENTS - harmed], *negative[:harmed]]
+def _of_both_kinds(segments: Sequence[Segment], most: int) -> list[Segment]:
+    positive, negative = (
+        [segment for segment in segments if segment.kind == kind] for kind in ("positive", "negative")
+    )
+    return of_both_kinds(positive, negative, most)
+
+
+def _effects(content: Content, told: Mapping[str | None, Sequence[Segment]]) -> list[str]:
+    """The overall effect and the rules, by treatment where there are several."""
+    rows, lines = content.overall.primary, []
+    if content.several_treatments:
+        lines.append(content.text("message.metric", metric=neutral(rows[0].metric)))
+    for row in rows:
+        lines.append(_overall(content, row))
+        segments = told.get(row.treatment if content.several_treatments else None, ())
+        lines += [f"- {_segment(content, segment)}" for segment in segments]
+    return lines
 
 
 def _overall(content: Content, row: MetricRow) -> str:
     return content.text(
-        "message.overall_arm" if len(content.treatments) > 1 else "message.overall",
+        "message.overall_arm" if content.several_treatments else "message.overall",
         arm=neutral(row.treatment),
         metric=neutral(row.metric),
         arrow=row.effect.arrow,
@@ -169,11 +196,10 @@ def _overall(content: Content, row: MetricRow) -> str:
 
 
 def _segment(content: Content, segment: Segment) -> str:
-    who = f"{segment.treatment}: {segment.who}" if segment.treatment else segment.who
     return content.text(
         "message.segment",
         arrow=segment.effect.arrow,
-        who=neutral(who, 2 * _NAME_CHARACTERS),
+        who=neutral(segment.who, 2 * _NAME_CHARACTERS),
         share=segment.share,
         estimate=neutral(segment.effect.estimate),
         interval=segment.effect.interval,

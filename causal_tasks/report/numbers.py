@@ -79,6 +79,11 @@ class MetricFormat:
         """The format of ``metric``: shares for ``any``, the metric's unit for everything else."""
         return cls(language, metric.unit.get(language, ""), percent=metric.aggregate == "any" and not metric.is_ratio)
 
+    @property
+    def scale(self) -> int:
+        """By what a difference is multiplied to be written in its unit."""
+        return 100 if self.percent else 1
+
     def level(self, value: float | None, spread: float | None = None) -> str:
         """A mean, with digits fit for ``spread``."""
         if value is None:
@@ -89,17 +94,17 @@ class MetricFormat:
 
     def difference(self, value: float | None, spread: float | None = None) -> str:
         """A difference, signed, with digits fit for ``spread``."""
-        if value is None:
-            return MISSING
-        scale = 100 if self.percent else 1
-        digits = decimals_for(scale * (spread or value))
-        return self._with_unit(fixed(scale * value, digits, signed=True))
+        return MISSING if value is None else self._with_unit(self.signed(value, spread))
+
+    def signed(self, value: float, spread: float | None = None) -> str:
+        """The same without unit, for where an axis or a heading names it."""
+        return fixed(self.scale * value, decimals_for(self.scale * (spread or value)), signed=True)
 
     def size(self, value: float | None) -> str:
         """A difference without its sign, for "an effect of at least …"."""
         if value is None:
             return MISSING
-        scaled = (100 if self.percent else 1) * abs(value)
+        scaled = self.scale * abs(value)
         return self._with_unit(fixed(scaled, decimals_for(scaled)))
 
     def interval(self, bounds: Sequence[float | None] | None) -> str:
@@ -109,9 +114,8 @@ class MetricFormat:
         """
         if not bounds or bounds[0] is None or bounds[1] is None:
             return MISSING
-        factor = 100 if self.percent else 1
-        digits = _telling_zero_apart(bounds, factor, decimals_for(factor * half_width(bounds)))
-        return "[" + ", ".join(fixed(factor * bound, digits, signed=True) for bound in (bounds[0], bounds[1])) + "]"
+        digits = _telling_zero_apart(bounds, self.scale, decimals_for(self.scale * half_width(bounds)))
+        return "[" + ", ".join(fixed(self.scale * bound, digits, signed=True) for bound in (bounds[0], bounds[1])) + "]"
 
     def _with_unit(self, number: str) -> str:
         unit = _POINTS[self.language] if self.percent else self.unit

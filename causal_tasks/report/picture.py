@@ -57,10 +57,11 @@ def draw_picture(content: Content, font: Font) -> bytes:
 
     vl_convert.register_font_directory(str(font.folder))
     layout = Layout(width=580, font_size=11, label_width=205, numbers_width=152, fonts=font.family)
-    blocks = [_titled(strip_chart(content, layout), [content.text("picture.checks")])]
-    if content.forest.rows:
-        chart = forest_chart(content.forest, layout, content.theme)
-        blocks.insert(0, _titled(chart, broken(content.forest.title, layout.characters(layout.width), lines=2)))
+    blocks = [_titled(strip_chart(content.checks, layout), [content.text("picture.checks")])]
+    forest = content.forest.brief()
+    if forest.rows:
+        chart = forest_chart(forest, layout, content.theme)
+        blocks.insert(0, _titled(chart, broken(forest.title, layout.characters(layout.width), lines=2)))
     page = alt.vconcat(*blocks, spacing=20).properties(
         title=alt.TitleParams(
             broken(content.headline, 70, lines=4),

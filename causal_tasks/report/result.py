@@ -13,11 +13,14 @@ from causal_tasks.report.verdict import verdict
 from causal_tasks.run_folder import Failure, Manifest
 from causal_tasks.storage import digest_of
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _NOT_SHOWN = frozenset({"status", "settle_hours", "tables"})
 """Fields of the experiment that say when it is mined and where from, and nothing about the result."""
 
-_HOST_DEPENDENT = frozenset({"seconds", "device"})
+_HOST_DEPENDENT = ("device", "peak_memory_mb", "seconds")
+"""Fields of a card that say where and how a candidate was trained."""
+
+_NOTHING_SELECTED: Mapping[str, Any] = {"winner": None, "distinguishable": False, "board": ()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Findings:
         validity: The verdict of ``validate``.
         effects: Average effects by metric and treatment.
         cards: Training cards by candidate; empty where nothing was trained.
+        ranking: Trained candidates, best first; empty where nothing was trained.
+        tuning: Tuning histories by finalist; empty where nothing was tuned.
         selection: Model board; None where no model was selected.
         subpopulations: None where nothing was mined.
         tree: By treatment; None where nothing was mined.
@@ -46,6 +51,8 @@ class Findings:
     validity: Mapping[str, Any]
     effects: Sequence[Mapping[str, Any]]
     cards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    ranking: Sequence[Mapping[str, Any]] = ()
+    tuning: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     selection: Mapping[str, Any] | None = None
     subpopulations: Sequence[Mapping[str, Any]] | None = None
     tree: Mapping[str, Any] | None = None
@@ -106,7 +113,7 @@ def describe_run(manifests: Sequence[Manifest], findings: Findings, notes: Seque
             for manifest in sorted(manifests, key=lambda manifest: manifest.run.started_at)
         },
         "candidates": {
-            name: {key: card[key] for key in sorted(_HOST_DEPENDENT)} for name, card in sorted(findings.cards.items())
+            name: {key: card[key] for key in _HOST_DEPENDENT} for name, card in sorted(findings.cards.items())
         },
         "notes": list(notes),
     }
@@ -118,17 +125,30 @@ def result_digest(result: Mapping[str, Any]) -> str:
 
 
 def _models(findings: Findings) -> dict[str, Any]:
-    selection = findings.selection or {"winner": None, "board": [], "failed": {}}
+    selection = findings.selection or _NOTHING_SELECTED
     return {
         "winner": selection["winner"],
-        "board": [_without_host(row) for row in selection["board"]],
-        "cards": {name: _without_host(card) for name, card in sorted(findings.cards.items())},
-        "failed": dict(sorted(selection["failed"].items())),
+        "distinguishable": selection["distinguishable"],
+        "board": list(selection["board"]),
+        "ranking": [dict(row) for row in findings.ranking],
+        "cards": {
+            name: {key: value for key, value in card.items() if key not in _HOST_DEPENDENT}
+            for name, card in sorted(findings.cards.items())
+        },
+        "tuning": dict(sorted(findings.tuning.items())),
+        "failed": _failed(findings, "train"),
+        "tuning_failed": _failed(findings, "tune"),
     }
 
 
-def _without_host(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in record.items() if key not in _HOST_DEPENDENT}
+def _failed(findings: Findings, stage: str) -> dict[str, Any]:
+    """Why each failed instance of a stage failed, by item; None where it left no record."""
+    prefix = f"{stage}/"
+    return {
+        key.removeprefix(prefix): failure.reason if failure else None
+        for key, failure in sorted(findings.failures.items())
+        if key.startswith(prefix)
+    }
 
 
 def _failure(key: str, failure: Failure | None) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Stage ``report``: one result, and every view of it."""
 
+from typing import Any
+
 from causal_tasks.report.content import tell
 from causal_tasks.report.html import render_html
 from causal_tasks.report.markdown import render_markdown
@@ -48,13 +50,17 @@ def collect(context: StageContext) -> Findings:
         features=validate["features"],
         validity=validate["verdict"],
         effects=context.read_json("measure", "effects"),
-        cards={
-            str(manifest.item): context.read_json("train", "card", manifest.item)
-            for manifest in context.inputs["train"]
-        },
+        cards=_by_item(context, "train", "card"),
+        ranking=context.read_json("shortlist", "ranking") if context.inputs["shortlist"] else (),
+        tuning=_by_item(context, "tune", "tuning"),
         selection=context.read_json("select", "selection") if selected else None,
         subpopulations=context.read_json("mine", "subpopulations") if mined else None,
         tree=context.read_json("mine", "tree") if mined else None,
         evidence=context.read_json("mine", "evidence") if mined else None,
         failures=context.failures,
     )
+
+
+def _by_item(context: StageContext, stage: str, output: str) -> dict[str, Any]:
+    """A JSON output of every instance of a mapped stage."""
+    return {str(manifest.item): context.read_json(stage, output, manifest.item) for manifest in context.inputs[stage]}

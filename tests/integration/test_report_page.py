@@ -23,10 +23,11 @@ def browser():
         running.close()
 
 
-@pytest.fixture(scope="module", params=["found_both", "nothing_found", "invalid"])
+@pytest.fixture(scope="module", params=["found_both", "nothing_found", "invalid", "several_treatments"])
 def report(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(render_html(sample.result(request.param)))
+    several = request.param == "several_treatments"
+    path.write_text(render_html(sample.several_arms() if several else sample.result(request.param)))
     return path.as_uri()
 
 

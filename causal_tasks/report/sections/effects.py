@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from causal_tasks.report import numbers
@@ -36,8 +37,9 @@ class ShownEffect:
 
 @dataclass(frozen=True, slots=True)
 class MetricRow:
-    """The average effect of one treatment on one metric."""
+    """The average effect of one treatment on one metric; ``name`` is the metric's own, ``metric`` the one to show."""
 
+    name: str
     metric: str
     treatment: str
     role: str
@@ -53,17 +55,24 @@ class Overall:
     """Average effects.
 
     Attributes:
-        sentences: One on the primary metric by treatment.
+        sentence: On the primary metric; with several treatments it says only what is compared.
         rows: Every metric by every treatment, the primary metric first.
+        note: On whom and how it was measured.
     """
 
-    sentences: tuple[str, ...]
+    sentence: str
     rows: tuple[MetricRow, ...]
+    note: str
 
     @property
     def primary(self) -> tuple[MetricRow, ...]:
         """The rows of the primary metric, by treatment."""
         return tuple(row for row in self.rows if row.is_primary)
+
+    @property
+    def by_metric(self) -> tuple[tuple[MetricRow, ...], ...]:
+        """The rows of each metric, by treatment."""
+        return tuple(tuple(rows) for _, rows in groupby(self.rows, key=lambda row: row.name))
 
 
 def show_effect(briefing: Briefing, metric: str, effect: Mapping[str, Any], *, relative: bool = True) -> ShownEffect:
@@ -95,17 +104,23 @@ def show_effect(briefing: Briefing, metric: str, effect: Mapping[str, Any], *, r
 
 def tell_overall(briefing: Briefing) -> Overall:
     """The section on average effects."""
-    order = {"primary": 0, "guardrail": 1, "diagnostic": 2}
-    measured = sorted(briefing.result["effects"], key=lambda record: order[record["role"]])
+    roles, metrics = ("primary", "guardrail", "diagnostic"), [metric.name for metric in briefing.experiment.metrics]
+    measured = sorted(
+        briefing.result["effects"], key=lambda record: (roles.index(record["role"]), metrics.index(record["metric"]))
+    )
     rows = tuple(_row(briefing, record) for record in measured)
-    sentences = tuple(_sentence(briefing, row) for row in rows if row.is_primary)
-    return Overall(sentences, rows)
+    primary = [row for row in rows if row.is_primary]
+    several = briefing.text("overall.several", metric=primary[0].metric, control=briefing.experiment.control)
+    sentence = several if briefing.several_treatments else _sentence(briefing, primary[0])
+    note = "overall.note_dataset" if briefing.experiment.dataset else "overall.note"
+    return Overall(sentence, rows, briefing.text(note))
 
 
 def _row(briefing: Briefing, record: Mapping[str, Any]) -> MetricRow:
     effect, metric = record["effect"], record["metric"]
     shown = show_effect(briefing, metric, effect)
     return MetricRow(
+        name=metric,
         metric=briefing.metric_name(metric),
         treatment=record["treatment"],
         role=briefing.text(f"role.{record['role']}"),

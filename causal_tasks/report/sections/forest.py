@@ -1,6 +1,7 @@
 """The forest plot's content: one row for each group of users, on one scale."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from causal_tasks.report.briefing import Briefing
 from causal_tasks.report.sections.effects import Overall, ShownEffect
@@ -12,6 +13,7 @@ class ForestRow:
     """One group of users.
 
     Attributes:
+        treatment: Named where there are several.
         label: Who they are.
         numbers: Effect and interval as text.
         estimate: In the unit of the axis.
@@ -19,8 +21,10 @@ class ForestRow:
         high: Upper bound, same unit.
         tone: ``good``, ``bad`` or ``unclear``.
         is_solid: Whether the estimate is well supported.
+        is_supported: Whether it is at least promising.
     """
 
+    treatment: str | None
     label: str
     numbers: str
     estimate: float
@@ -28,6 +32,7 @@ class ForestRow:
     high: float
     tone: str
     is_solid: bool
+    is_supported: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class Forest:
     Attributes:
         title: What it says, in one sentence.
         axis: Of the horizontal axis.
-        rows: Groups from most helped to most harmed, all users last.
+        rows: By treatment, groups from most helped to most harmed, all users last.
         reference: The overall effect; None where there are several treatments.
         legend: What points, lines and colours mean.
     """
@@ -48,29 +53,23 @@ class Forest:
     reference: float | None
     legend: str
 
+    def brief(self) -> "Forest":
+        """The same without rules that are not supported where several treatments make it long."""
+        kept = tuple(row for row in self.rows if row.is_supported or row.treatment is None)
+        return replace(self, rows=kept)
+
 
 def tell_forest(briefing: Briefing, segments: Segments, overall: Overall) -> Forest:
     """The forest plot of every reported rule and of all users."""
-    metric = briefing.format(briefing.experiment.primary.name)
-    scale = 100 if metric.percent else 1
-    sign = briefing.experiment.primary.sign
-    unit = briefing.text("forest.percent_unit") if metric.percent else metric.unit
-    groups = [
-        row
-        for segment in segments.shown
-        if (row := _row(_label(briefing, segment), segment.effect, scale, solid=segment.grade == "confirmed"))
-    ]
-    everyone = [
-        row
-        for measured in overall.primary
-        if (row := _row(_everyone(briefing, measured.treatment), measured.effect, scale, solid=True))
-    ]
-    name = briefing.metric_name(briefing.experiment.primary.name)
+    primary = briefing.experiment.primary.name
+    unit = briefing.axis_unit(primary)
     return Forest(
         title=_title(briefing, segments),
-        axis=briefing.text("forest.axis" if unit else "forest.axis_plain", metric=name, unit=unit),
-        rows=(*sorted(groups, key=lambda row: -sign * row.estimate), *everyone),
-        reference=everyone[0].estimate if everyone and not briefing.several_treatments else None,
+        axis=briefing.text(
+            "forest.axis" if unit else "forest.axis_plain", metric=briefing.metric_name(primary), unit=unit
+        ),
+        rows=tuple(_rows(briefing, segments, overall)),
+        reference=_reference(briefing, overall),
         legend=briefing.text(
             "forest.legend",
             reference="" if briefing.several_treatments else briefing.text("forest.reference"),
@@ -79,29 +78,47 @@ def tell_forest(briefing: Briefing, segments: Segments, overall: Overall) -> For
     )
 
 
-def _row(label: str, effect: ShownEffect, scale: float, *, solid: bool) -> ForestRow | None:
+def _rows(briefing: Briefing, segments: Segments, overall: Overall) -> Iterator[ForestRow]:
+    """Of each treatment the groups, most helped first, then all users; without those that have no estimate."""
+    primary = briefing.experiment.primary
+    scale = briefing.format(primary.name).scale
+    for measured in overall.primary:
+        treatment = measured.treatment if briefing.several_treatments else None
+        groups = [segment for segment in segments.shown if segment.treatment == treatment]
+        rows = [_row(treatment, _label(briefing, segment), segment.effect, scale, segment.grade) for segment in groups]
+        yield from sorted((row for row in rows if row), key=lambda row: -primary.sign * row.estimate)
+        everyone = _row(treatment, briefing.text("words.all_users"), measured.effect, scale, "confirmed")
+        if everyone:
+            yield everyone
+
+
+def _reference(briefing: Briefing, overall: Overall) -> float | None:
+    """The overall effect in the unit of the axis, where there is one and only one."""
+    estimates = [row.effect.value for row in overall.primary if row.effect.value is not None and row.effect.bounds]
+    if briefing.several_treatments or not estimates:
+        return None
+    return briefing.format(briefing.experiment.primary.name).scale * estimates[0]
+
+
+def _row(treatment: str | None, label: str, effect: ShownEffect, scale: float, grade: str) -> ForestRow | None:
     if effect.value is None or effect.bounds is None:
         return None
     low, high = effect.bounds
     return ForestRow(
+        treatment=treatment,
         label=label,
         numbers=f"{effect.arrow} {effect.estimate} {effect.interval}",
         estimate=scale * effect.value,
         low=scale * low,
         high=scale * high,
         tone=effect.tone,
-        is_solid=solid,
+        is_solid=grade == "confirmed",
+        is_supported=grade != "not_supported",
     )
 
 
 def _label(briefing: Briefing, segment: Segment) -> str:
-    words = briefing.text("forest.segment_row", words=segment.who, share=segment.share)
-    return f"{segment.treatment}: {words}" if segment.treatment else words
-
-
-def _everyone(briefing: Briefing, treatment: str) -> str:
-    words = briefing.text("words.all_users")
-    return f"{treatment}: {words}" if briefing.several_treatments else words
+    return briefing.text("forest.segment_row", words=segment.who, share=segment.share)
 
 
 def _title(briefing: Briefing, segments: Segments) -> str:
@@ -111,5 +128,11 @@ def _title(briefing: Briefing, segments: Segments) -> str:
     if len(kinds) == 2:
         return briefing.text("forest.both")
     if kinds:
-        return briefing.text(f"forest.{kinds.pop()}", who=segments.confirmed[0].who)
+        return briefing.text(f"forest.{kinds.pop()}", who=_who(briefing, segments.confirmed[0]))
     return briefing.text("forest.leads_only" if segments.promising else "forest.nothing")
+
+
+def _who(briefing: Briefing, segment: Segment) -> str:
+    if segment.treatment is None:
+        return segment.who
+    return briefing.text("verdict.who_in_arm", who=segment.who, arm=segment.treatment)

@@ -1,7 +1,8 @@
 """Who benefits and who is harmed, or how small an effect would still have been seen."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from causal_tasks.report import numbers
@@ -52,7 +53,7 @@ class Segments:
 
     Attributes:
         mined: Whether rules were searched at all.
-        confirmed: Most positive first, then most negative.
+        confirmed: By treatment, most positive first, then most negative.
         promising: The same.
         not_supported: The same.
         honest: How rules were found and checked.
@@ -78,12 +79,19 @@ class Segments:
         return self.confirmed + self.promising + self.not_supported
 
 
+def by_treatment(segments: Sequence[Segment]) -> tuple[tuple[str | None, tuple[Segment, ...]], ...]:
+    """Segments under the treatment that each speaks of; under None where there is only one treatment."""
+    return tuple((treatment, tuple(group)) for treatment, group in groupby(segments, key=lambda s: s.treatment))
+
+
 def tell_segments(briefing: Briefing) -> Segments:
     """The section on subpopulations."""
     evidence = briefing.result["evidence"]
     if evidence is None:
         return Segments(False, (), (), (), "", "", "", (), ())
-    told = [_segment(briefing, record) for record in briefing.result["subpopulations"]]
+    order = briefing.experiment.treatments.index
+    records = sorted(briefing.result["subpopulations"], key=lambda record: order(record["treatment"]))
+    told = [_segment(briefing, record) for record in records]
     grades = {
         grade: tuple(segment for segment in told if segment.grade == grade)
         for grade in ("confirmed", "promising", "not_supported")

@@ -2,6 +2,7 @@ import pytest
 
 from causal_tasks.report.html import render_html
 from tests.unit.report import sample
+from tests.unit.report import sample_models as models
 
 HOSTILE = '</script><script>alert(1)</script>"><img src=x onerror=alert(2)> {{ 7*7 }} <@all> [x](https://evil.test) www.evil.test `|`*'
 """A name that would run, mention, link or break out wherever it is not treated as text."""
@@ -22,7 +23,7 @@ def hostile_result():
             for step in sample.waterfall()["steps"]
         ]
     }
-    failure = sample.FAILURE.model_copy(update={"item": HOSTILE, "message": HOSTILE, "remedy": HOSTILE})
+    failure = models.FAILURE.model_copy(update={"item": HOSTILE, "message": HOSTILE, "remedy": HOSTILE})
     return sample.result(
         "found_positive",
         {
@@ -33,7 +34,8 @@ def hostile_result():
             "evidence": sample.evidence(treatments=(HOSTILE,)),
             "features": {"used": ["age"], "dropped": {HOSTILE: "id_like_feature"}},
             "checks": [sample.check("id_like_feature", "warn", HOSTILE, 0.9, 0.5, **{HOSTILE: HOSTILE})],
-            "failures": {f"train/{HOSTILE}": failure},
+            "cards": models.cards((HOSTILE,)),
+            "failures": {f"train/{HOSTILE}": failure, f"tune/{HOSTILE}": failure},
         },
         name=HOSTILE,
         owner=HOSTILE,

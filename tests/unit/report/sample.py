@@ -7,8 +7,9 @@ from causal_tasks.pipelines import MINE
 from causal_tasks.pipelines.execution import run_stage
 from causal_tasks.report.result import Findings, assemble
 from causal_tasks.rule import Condition, Rule
-from causal_tasks.run_folder import Failure, RunFolder
+from causal_tasks.run_folder import RunFolder
 from causal_tasks.settings import Settings
+from tests.unit.report import sample_models as models
 
 Ending = Literal[
     "found_both", "found_positive", "found_negative", "nothing_found", "leads_only", "invalid", "too_small", "no_model"
@@ -46,7 +47,7 @@ STATEMENT: dict[str, Any] = {
             "device": {"display": {"zh": "设备", "en": "device"}},
         }
     },
-    "mining": {"candidates": ["t_lightgbm", "x_lightgbm", "t_forest"]},
+    "mining": {"candidates": list(models.CANDIDATES)},
 }
 NAMES = {name: entry["display"] for name, entry in STATEMENT["features"]["dictionary"].items()}
 
@@ -318,68 +319,10 @@ def profile():
     }
 
 
-FAILURE = Failure.model_validate(
-    {
-        "stage": "train",
-        "item": "t_forest",
-        "error": "InputError",
-        "message": "constant prediction: every user of arm 'treatment' got 3.2",
-        "remedy": "give the candidate more trees or leave it out of mining.candidates",
-        "at": "2026-10-06T03:00:00Z",
-    }
-)
-
-
-def card(candidate, seconds):
-    interval = [0.3, 1.1]
-    return {
-        "candidate": candidate,
-        "learner": "TLearner",
-        "base_model": "LightGBM",
-        "parameters": {"n_estimators": 200},
-        "device": "cpu",
-        "seconds": seconds,
-        "rows": 48_000,
-        "features": ["age", "night_share"],
-        "auuc": {"treatment": {"estimate": 0.7, "standard_error": 0.2, "interval": interval}},
-        "notes": [],
-    }
-
-
-def selection():
-    record = FAILURE.model_dump(mode="json", include={"error", "message", "remedy"})
-    return {
-        "winner": "t_lightgbm",
-        "board": [
-            {
-                "candidate": "t_lightgbm",
-                "auuc": 1.14,
-                "standard_error": 0.31,
-                "interval": [0.53, 1.75],
-                "seconds": 12.4,
-                "device": "cpu",
-                "difference_to_winner": None,
-            },
-            {
-                "candidate": "x_lightgbm",
-                "auuc": 1.02,
-                "standard_error": 0.32,
-                "interval": [0.39, 1.65],
-                "seconds": 20.9,
-                "device": "cpu",
-                "difference_to_winner": {"estimate": -0.12, "interval": [-0.41, 0.17]},
-            },
-        ],
-        "failed": {"t_forest": record},
-    }
-
-
 def findings(ending: Ending = "found_both", **changes: Any) -> Findings:
     """What the stages wrote when the run ended like that."""
     trained, mined = ending not in {"too_small", "no_model"}, subpopulations(ending)
-    failed = {"train/t_forest": FAILURE} if ending != "too_small" else {}
-    if ending == "no_model":
-        failed |= {"train/t_lightgbm": FAILURE, "train/x_lightgbm": None}
+    failed = models.every_candidate_failed() if ending == "no_model" else models.FAILURES if trained else {}
     values: dict[str, Any] = {
         "waterfall": waterfall(),
         "profile": profile(),
@@ -390,8 +333,10 @@ def findings(ending: Ending = "found_both", **changes: Any) -> Findings:
         },
         "validity": validity(ending),
         "effects": effects(),
-        "cards": {"t_lightgbm": card("t_lightgbm", 12.4), "x_lightgbm": card("x_lightgbm", 20.9)} if trained else {},
-        "selection": selection() if trained else None,
+        "cards": models.cards() if trained else {},
+        "ranking": models.ranking() if trained else [],
+        "tuning": models.tuning() if trained else {},
+        "selection": models.selection() if trained else None,
         "subpopulations": mined,
         "tree": {"treatment": tree()} if mined is not None else None,
         "evidence": evidence(flat=ending == "nothing_found") if mined is not None else None,
@@ -411,7 +356,10 @@ RUN: dict[str, Any] = {
             "device": "cpu",
         }
     },
-    "candidates": {"t_lightgbm": {"seconds": 12.4, "device": "cpu"}, "x_lightgbm": {"seconds": 20.9, "device": "cpu"}},
+    "candidates": {
+        name: {key: card[key] for key in ("device", "peak_memory_mb", "seconds")}
+        for name, card in models.cards().items()
+    },
     "notes": [],
 }
 
@@ -425,6 +373,45 @@ def result(ending: Ending = "found_both", changes: dict[str, Any] | None = None,
         stated: Changed fields of the experiment.
     """
     return assemble(experiment(**stated), findings(ending, **(changes or {})), RUN)
+
+
+ARMS = ("新人推荐", "夜间歌单", "相似歌手")
+
+
+def several_arms(arms: tuple[str, ...] = ARMS, changes: dict[str, Any] | None = None, **stated: Any) -> dict[str, Any]:
+    """A result with several treatments: the first helps and harms, the second helps, the others do nothing much."""
+    first, second, *others = arms
+    rules = [
+        segment(YOUNG_NIGHT, 1, "positive", 7.9, 1.1, 0.164, "confirmed", treatment=first),
+        segment(NEW_MEMBER, 2, "positive", 3.6, 0.9, 0.118, "confirmed", treatment=second, q=0.021),
+        segment(TABLET, 3, "positive", 2.4, 1.2, 0.046, "promising", treatment=second, q=0.18),
+        segment(LONG_VIP, 4, "negative", -6.2, 1.2, 0.127, "confirmed", treatment=first),
+        *(segment(TABLET, 5, "negative", -0.8, 1.4, 0.046, "not_supported", treatment=arm, q=0.6) for arm in others),
+    ]
+    primary = [
+        measured("play_minutes", "primary", estimate, 0.35, 96.4, treatment=arm)
+        for arm, estimate in zip(arms, (0.42, 1.9, -0.1, -1.2), strict=False)
+    ]
+    found = {
+        "subpopulations": rules,
+        "tree": {arm: tree() for arm in arms},
+        "evidence": evidence(treatments=arms),
+        "effects": [*primary, *(e for e in effects(arms) if e["role"] != "primary")],
+        "cards": models.cards(arms),
+        "waterfall": {
+            "steps": [
+                {
+                    "step": step["step"],
+                    **{
+                        key: {"control": step[key]["control"], **dict.fromkeys(arms, step[key]["treatment"])}
+                        for key in ("units", "dropped")
+                    },
+                }
+                for step in waterfall()["steps"]
+            ]
+        },
+    }
+    return result("found_both", found | (changes or {}), treatments=list(arms), **stated)
 
 
 def run_report(lake: str, ending: Ending = "found_both", **stated: Any) -> dict[str, Any]:
@@ -441,8 +428,10 @@ def run_report(lake: str, ending: Ending = "found_both", **stated: Any) -> dict[
         },
         ("measure", None): {"effects": found.effects},
         **{("train", name): {"card": trained} for name, trained in found.cards.items()},
+        **{("tune", name): {"tuning": tuned} for name, tuned in found.tuning.items()},
     }
     if found.selection:
+        stages["shortlist", None] = {"items": list(found.tuning), "ranking": found.ranking, "failed": {}}
         stages["select", None] = {"selection": found.selection}
     if found.evidence:
         stages["mine", None] = {
@@ -453,8 +442,8 @@ def run_report(lake: str, ending: Ending = "found_both", **stated: Any) -> dict[
     manifests = [_commit(run, stage, item, outputs) for (stage, item), outputs in stages.items()]
     for failure in found.failures.values():
         if failure:
-            attempt = run.begin("train", failure.item, "0" * 64)
-            uri = f"{run.manifest_uri('train', failure.item, '0' * 64).removesuffix('/stage.json')}/failure-{attempt.folder.rsplit('/', 1)[1]}.json"
+            attempt = run.begin(failure.stage, failure.item, "0" * 64)
+            uri = f"{run.manifest_uri(failure.stage, failure.item, '0' * 64).removesuffix('/stage.json')}/failure-{attempt.folder.rsplit('/', 1)[1]}.json"
             run.storage.write_json(uri, failure.model_dump(mode="json"))
     done = run_stage(MINE, "report", run=run, inputs=manifests)
     assert done is not None

@@ -145,7 +145,7 @@ def test_failed_checks_come_before_those_that_passed():
 
 def test_failed_candidates_are_listed_with_cause_and_remedy():
     page = render_html(sample.result("no_model", delivery={"languages": ["en"]}))
-    assert page.count("constant prediction: every user of arm") == 2
+    assert page.count("constant prediction: every user of arm") == 8
     assert "The process was killed or ran out of memory" in page
     assert "leave it out of mining.candidates" in page
 

@@ -1,12 +1,12 @@
 """The result holds everything the views need, and equal input gives an equal result."""
 
-import copy
 import json
+from datetime import UTC, datetime
 
 from causal_tasks.pipelines import MINE
 from causal_tasks.report.result import SCHEMA_VERSION, assemble, result_digest
-from causal_tasks.run_folder import Failure
 from tests.unit.report import sample
+from tests.unit.report import sample_models as models
 
 PARTS = {
     "schema_version",
@@ -43,16 +43,11 @@ def test_the_experiment_in_the_result_is_what_the_stage_declares_to_read():
 
 def test_what_differs_between_hosts_and_runs_changes_run_alone():
     first = sample.findings()
-    cards = {
-        name: card | {"seconds": 99.0, "device": "cuda", "models": "x"}
-        for name, card in copy.deepcopy(first.cards).items()
-    }
-    for card in cards.values():
-        del card["models"]
-    board = [row | {"seconds": 99.0, "device": "cuda"} for row in first.selection["board"]]
-    later = Failure.model_validate(sample.FAILURE.model_dump() | {"at": "2030-01-01T00:00:00Z"})
+    elsewhere = {"seconds": 99.0, "device": "cuda", "peak_memory_mb": 7.0}
+    later = models.FAILURE.model_copy(update={"at": datetime(2030, 1, 1, tzinfo=UTC)})
     second = sample.findings(
-        cards=cards, selection=first.selection | {"board": board}, failures={"train/t_forest": later}
+        cards={name: card | elsewhere for name, card in first.cards.items()},
+        failures=first.failures | {"train/s_random_forest": later},
     )
     one = assemble(sample.experiment(), first, sample.RUN)
     two = assemble(sample.experiment(), second, sample.RUN | {"notes": ["picture_left_out"]})
@@ -72,9 +67,30 @@ def test_the_digest_survives_a_trip_through_json():
 
 
 def test_a_candidate_that_left_no_record_is_still_listed():
-    failures = sample.result("no_model")["failures"]
-    assert {"stage": "train", "item": "x_lightgbm", "record": None} in failures
-    assert [failure["item"] for failure in failures] == ["t_forest", "t_lightgbm", "x_lightgbm"]
+    result = sample.result("no_model")
+    assert {"stage": "train", "item": "x_lightgbm", "record": None} in result["failures"]
+    assert [failure["item"] for failure in result["failures"]] == sorted(models.CANDIDATES)
+    assert result["models"]["failed"].keys() == set(models.CANDIDATES)
+    assert result["models"]["failed"]["x_lightgbm"] is None
+
+
+def test_the_models_are_told_from_training_to_selection():
+    told = sample.result(changes={"failures": models.FAILURES | {"tune/s_xgboost": models.TUNING_FAILURE}})["models"]
+    assert told.keys() == {
+        "winner", "distinguishable", "board", "ranking", "cards", "tuning", "failed", "tuning_failed",
+    }  # fmt: skip
+    assert (told["winner"], told["distinguishable"]) == ("x_lightgbm.tuned", False)
+    assert told["failed"].keys() == {"s_random_forest", "x_random_forest"}
+    assert told["tuning_failed"]["s_xgboost"]["message"].startswith("fold 3 has no user")
+    assert not {"seconds", "device", "peak_memory_mb"} & told["cards"]["x_lightgbm"].keys()
+
+
+def test_a_run_without_models_has_empty_ones():
+    told = sample.result("too_small")["models"]
+    assert told == {
+        "winner": None, "distinguishable": False, "board": [], "ranking": [], "cards": {}, "tuning": {},
+        "failed": {}, "tuning_failed": {},
+    }  # fmt: skip
 
 
 def test_an_observational_comparison_is_marked():

@@ -9,6 +9,7 @@ import pytest
 from causal_tasks.report import stage
 from causal_tasks.report.result import result_digest
 from tests.unit.report import sample
+from tests.unit.report import sample_models as models
 
 VIEWS = {"result", "report", "markdown_zh", "markdown_en", "message"}
 
@@ -55,11 +56,19 @@ def test_the_result_and_the_page_are_published_at_the_root_of_the_run(richest):
 
 def test_the_run_names_every_stage_with_seconds_memory_device_host_and_attempt(richest):
     run = load(richest[0]["result"])["run"]
-    assert run["stages"].keys() == {
-        "prepare", "validate", "measure", "train/t_lightgbm", "train/x_lightgbm", "select", "mine",
-    }  # fmt: skip
+    trained, tuned = (f"train/{name}" for name in models.SCORES), (f"tune/{name}" for name in models.FINALISTS)
+    others = {"prepare", "validate", "measure", "shortlist", "select", "mine"}
+    assert run["stages"].keys() == {*others, *trained, *tuned}
     assert run["stages"]["mine"].keys() == {"attempt", "started_at", "seconds", "peak_memory_mb", "host", "device"}
-    assert run["candidates"]["t_lightgbm"] == {"device": "cpu", "seconds": 12.4}
+    assert run["candidates"].keys() == models.SCORES.keys()
+    assert run["candidates"]["s_xgboost"] == {"device": "cpu", "seconds": 12.4, "peak_memory_mb": 811.6}
+
+
+def test_shortlist_and_tuning_are_read(richest):
+    told = load(richest[0]["result"])["models"]
+    assert told["ranking"] == models.ranking()
+    assert told["tuning"] == models.tuning()
+    assert told["failed"].keys() == {"s_random_forest", "x_random_forest"}
 
 
 def test_two_runs_on_equal_input_differ_in_run_alone(tmp_path):

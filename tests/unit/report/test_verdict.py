@@ -63,17 +63,36 @@ def test_a_finding_names_the_strongest_rule_its_share_and_how_many_there_are():
     assert "member level is vip" in verdict["headline"]["en"]
 
 
-def test_with_several_treatments_a_finding_names_its_arm():
-    arms = ["a", "b"]
-    rule = sample.segment(sample.YOUNG_NIGHT, 1, "positive", 7.9, 1.1, 0.164, "confirmed", treatment="b")
-    changes = {
-        "subpopulations": [rule],
-        "effects": sample.effects(arms),
-        "evidence": sample.evidence(treatments=arms),
-    }
-    result = sample.result("found_positive", changes, treatments=arms)
-    assert "（b）从策略中受益" in result["verdict"]["headline"]["zh"]
+def test_with_several_treatments_the_headline_says_which_one_works_for_whom():
+    result = sample.several_arms(("a", "b", "c"))
+    verdict = result["verdict"]
+    assert verdict["headline"]["zh"] == (
+        "本次实验显示：a 使「年龄 ≤ 25 且 夜间收听占比 > 0.3」的用户受益；"
+        "b 使「会员等级属于 silver、gold 且 注册天数 ≤ 90」的用户受益；"
+        "a 使「会员等级属于 vip 且 注册天数 > 730（或缺失）」的用户受损"
+    )
+    assert verdict["headline"]["en"].startswith("This experiment suggests that a benefits users where age ≤ 25")
+    assert "受益人群分别用对其有效的策略" in verdict["action"]["zh"]
     assert "several_treatments" in result["notes"]
+
+
+def test_of_many_treatments_three_clauses_are_named_and_the_rest_is_counted():
+    arms = ("a", "b", "c", "d")
+    rules = [
+        sample.segment(sample.TABLET, i, "positive", 3.0, 0.5, 0.1, "confirmed", treatment=a)
+        for i, a in enumerate(arms)
+    ]
+    rules += [sample.segment(sample.LONG_VIP, 9, "negative", -3.0, 0.5, 0.1, "confirmed", treatment="d")]
+    headline = sample.several_arms(arms, {"subpopulations": rules})["verdict"]["headline"]["en"]
+    assert [name for name in arms if f"{name} benefits users" in headline] == ["a", "b"]
+    assert "d harms users where member level is vip" in headline
+    assert headline.endswith("; 2 more groups are in the report")
+
+
+def test_a_lead_of_one_of_several_treatments_names_it():
+    lead = sample.segment(sample.TABLET, 3, "positive", 2.4, 1.2, 0.046, "promising", treatment="b")
+    verdict = sample.several_arms(("a", "b"), {"subpopulations": [lead]})["verdict"]
+    assert "「设备属于 pad」的用户（b）有苗头" in verdict["headline"]["zh"]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +110,14 @@ def test_treatments_that_differ_overall_are_not_summed_up():
     ]
     changes = {"effects": effects, "evidence": sample.evidence(flat=True, treatments=("a", "b"))}
     verdict = sample.result("nothing_found", changes, treatments=["a", "b"])["verdict"]
-    assert "各策略的整体结论不同" in verdict["action"]["zh"]
+    assert "各策略的整体结论不同：a 变好、b 变差，请分别决策" in verdict["action"]["zh"]
+
+
+def test_treatments_that_agree_overall_are_summed_up_without_repetition():
+    effects = [sample.measured("play_minutes", "primary", 2.0, 0.35, 96.4, treatment=arm) for arm in ("a", "b")]
+    changes = {"effects": effects, "evidence": sample.evidence(flat=True, treatments=("a", "b"))}
+    verdict = sample.result("nothing_found", changes, treatments=["a", "b"])["verdict"]
+    assert verdict["action"]["zh"].startswith("各策略的整体效果均为正")
 
 
 def test_an_effect_is_good_when_it_goes_the_way_the_metric_should():
