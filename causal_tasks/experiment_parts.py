@@ -242,7 +242,7 @@ class Mining(Part):
     finalists: int = Field(default=3, ge=1)
     trials: int = Field(default=20, ge=1)
     seconds: float | None = Field(default=None, gt=0)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     max_depth: int = Field(default=3, ge=1, le=5)
     min_share: float = Field(default=0.03, gt=0, le=0.5)
     costs: dict[str, float] = {}

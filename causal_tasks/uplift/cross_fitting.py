@@ -61,14 +61,19 @@ def predict_out_of_fold(
         sample_weight: Shape (n,); None weighs every row alike.
         held_out: Folds to leave out and predict; None: all of them.
 
+    Returns:
+        Of the users in folds that were left out, in the order of ``X``.
+
     Raises:
-        InputError: There are fewer than two folds, or as for the learner's ``fit``.
+        InputError: There are fewer than two folds, nobody is in a fold to leave out, or as for the learner's ``fit``.
     """
     values, labels, folds = np.asarray(outcome, dtype=np.float64), _array(treatment), np.asarray(fold)
     weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     numbers = np.unique(folds)
     if len(numbers) < 2:
         raise InputError(f"fold: the only fold is {numbers.tolist()}", remedy="assign the users to two or more folds")
+    if absent := sorted(set(held_out or ()) - set(numbers.tolist())):
+        raise InputError(f"held_out: nobody is in the folds {absent}", remedy=f"leave out some of {numbers.tolist()}")
     learned = ~np.isnan(values)
     learners: dict[int, Any] = {}
     parts: list[pd.DataFrame] = []

@@ -107,7 +107,8 @@ def tune(
         Scores are AUUC per user, the mean over treatments.
 
     Raises:
-        InputError: There is nobody to fit or to score, or as for the learner's ``fit``.
+        InputError: There is nobody to fit or to score, a parameter of the base model lies outside its search space, or
+            as for the learner's ``fit``.
 
     Source: Bergstra, Bardenet, Bengio, Kégl (2011), tree-structured Parzen estimator, as Optuna implements it.
     """
@@ -118,6 +119,7 @@ def tune(
             f"validation holds {int(held_out.sum())} of {len(held_out)} users",
             remedy="hold out some users and fit the others",
         )
+    _require_in_space(learner.base_model)
     fitted = _sample(np.flatnonzero(~held_out), max_rows, seed)
     data = _Split(X, np.asarray(outcome, dtype=np.float64), treatment, np.flatnonzero(held_out))
     rungs = data.rows(_sample(fitted, max(1, len(fitted) // 4), seed)), data.rows(fitted)
@@ -133,6 +135,17 @@ def tune(
         trial = _next_trial(learner.base_model, done, seed, lambda parameters, rung: score(parameters, rungs[rung]))
         done.append(on_trial(trial) if on_trial else trial)
     return Tuning(tuple(done), rows=len(fitted), scored=int(held_out.sum()), stopped_early=len(done) < trials)
+
+
+def _require_in_space(base_model: Any) -> None:
+    """Trial 0 has the base model's own parameters, so they must be some that a trial may have."""
+    for name, bounds in base_model.search_space.items():
+        value = getattr(base_model, name)
+        if not bounds.low <= value <= bounds.high:
+            raise InputError(
+                f"{type(base_model).__name__}: {name} is {value}, tuning tries {bounds.low} to {bounds.high}",
+                remedy="begin with a value in that range",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +190,7 @@ def _next_trial(
     # A study of its own for every trial: nothing but the finished trials and the number can decide what it tries.
     study = optuna.create_study(
         direction="maximize",
-        sampler=optuna.samplers.TPESampler(seed=seed * 100_003 + number, n_startup_trials=_STARTUP_TRIALS),
+        sampler=optuna.samplers.TPESampler(seed=_seed_of(seed, number), n_startup_trials=_STARTUP_TRIALS),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP_TRIALS),
     )
     study.add_trials([_as_optuna(trial, space) for trial in done])
@@ -190,6 +203,11 @@ def _next_trial(
     if number and asked.should_prune():
         return Trial(number, "pruned", parameters, quarter, None)
     return Trial(number, "complete", parameters, quarter, score(parameters, 1))
+
+
+def _seed_of(seed: int, number: int) -> int:
+    """A seed for each trial, in the 32 bits that the sampler takes."""
+    return int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
 
 
 def _distributions(space: Mapping[str, Range]) -> dict[str, Any]:

@@ -20,14 +20,13 @@ def cross_fit(learner: Any, users: Users, features: Sequence[str], held_out: Seq
 
     The index of its outcomes is that of ``users.frame``.
     """
-    rows = np.flatnonzero(users.discovery)
-    frame = users.frame.iloc[rows]
+    rows = users.discovery
     return predict_out_of_fold(
         learner,
-        frame[list(features)],
+        users.frame.loc[rows, list(features)],
         users.outcome[rows],
         users.labels[rows],
-        frame["fold"].to_numpy(),
+        users.frame["fold"].to_numpy()[rows],
         control=users.experiment.control,
         propensity=users.propensity,
         held_out=held_out,

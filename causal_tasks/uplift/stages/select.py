@@ -62,12 +62,11 @@ def select(context: StageContext) -> dict[str, Uri]:
     users = Users.read(context, features)
     rows = _compared_rows(users)
     finalists: list[str] = context.read_json("shortlist", "items")
-    entrants = [_default_entrant(context, name, rows) for name in finalists]
-    entrants += [
+    defaults = (_default_entrant(context, name, rows) for name in finalists)
+    tuned = (
         _tuned_entrant(context, name, improved[name], users, features, rows) for name in finalists if name in improved
-    ]
-    board = _board(entrants, users.ranking_arguments(rows))
-    winner = next(entrant for entrant in entrants if entrant.name == board[0]["entrant"])
+    )
+    winner, board = _compared([*defaults, *tuned], users.ranking_arguments(rows))
     selection = {
         "winner": winner.name,
         "board": board,
@@ -132,11 +131,11 @@ def _tuned_entrant(
     return Entrant(name, portable(learner.base_model.get_params()), uplift, learner, fitted)
 
 
-def _board(entrants: Sequence[Entrant], arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One row for each entrant, best first; of equals the one that is not tuned."""
+def _compared(entrants: Sequence[Entrant], arguments: Mapping[str, Any]) -> tuple[Entrant, list[dict[str, Any]]]:
+    """The best entrant and one row for each, best first; of equals the one that is not tuned."""
     scores = {entrant.name: auuc_interval(uplift=entrant.uplift, **arguments) for entrant in entrants}
     order = sorted(entrants, key=lambda entrant: (-scores[entrant.name].estimate, entrant.tuned, entrant.name))
-    return [
+    board = [
         {
             "entrant": entrant.name,
             "candidate": entrant.candidate,
@@ -149,6 +148,7 @@ def _board(entrants: Sequence[Entrant], arguments: Mapping[str, Any]) -> list[di
         }
         for entrant in order
     ]
+    return order[0], board
 
 
 def _difference(entrant: Entrant, winner: Entrant, arguments: Mapping[str, Any]) -> dict[str, Any]:

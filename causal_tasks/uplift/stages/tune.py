@@ -3,8 +3,6 @@
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
 from causal_tasks.run_folder import StageContext
 from causal_tasks.storage import Uri, json_bytes
 from causal_tasks.uplift.candidates import candidate
@@ -26,14 +24,14 @@ def tune(context: StageContext) -> dict[str, Uri]:
     features: list[str] = context.read_json("validate", "features")["used"]
     users = Users.read(context, features)
     fold = users.frame["fold"].to_numpy()
-    rows = np.flatnonzero(users.scored & (fold <= VALIDATION_FOLD))
+    rows = users.scored & (fold <= VALIDATION_FOLD)
     learner = candidate(
         name, device=context.settings.device, n_jobs=context.settings.threads, random_state=experiment.mining.seed
     )
     trials = _Trials(context)
     tuning = search(
         learner,
-        users.frame[features].iloc[rows],
+        users.frame.loc[rows, features],
         users.outcome[rows],
         users.labels[rows],
         validation=fold[rows] == VALIDATION_FOLD,
@@ -73,7 +71,7 @@ class _Trials:
         return Trial(**self._storage.read_json(self._uri(number)))
 
     def _uri(self, number: int) -> Uri:
-        return f"{self._folder}/{number:04d}.json"
+        return f"{self._folder}/{number}.json"
 
 
 def _record(name: str, tuning: Tuning) -> dict[str, Any]:

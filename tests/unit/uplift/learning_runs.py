@@ -9,6 +9,9 @@ from causal_tasks.pipelines.execution import run_stage
 from causal_tasks.run_folder import RunFolder
 from causal_tasks.settings import Settings
 
+RATE = {"name": "rate", "numerator": "minutes", "denominator": "days", "role": "primary"}
+DOWN = {"name": "minutes", "role": "primary", "direction": "down"}
+
 
 def statement(**changes):
     stated = {
@@ -97,3 +100,42 @@ def predictions_of(run, result):
 def compared(users):
     """Which users the comparison of candidates counts."""
     return ((users["part"] == "discovery") & (users["fold"] == 4) & users["y__minutes"].notna()).to_numpy()
+
+
+def committed(run, stage, item, **outputs):
+    """A stage instance that has written these JSON outputs; returns the address of its manifest."""
+    attempt = run.begin(stage, item, "1" * 8)
+    attempt.commit(
+        {name: run.storage.write_json(f"{attempt.folder}/{name}.json", value) for name, value in outputs.items()}, {}
+    )
+    return run.manifest_uri(stage, item, "1" * 8)
+
+
+class Mined:
+    """The learning stages of one experiment, run as far as asked."""
+
+    def __init__(self, folder, experiment, users, items):
+        self.users = users
+        self.run, self.before = opened(folder, experiment, users, items=items)
+        self.trained = {name: self._stage("train", self.before, name) for name in items}
+        self.shortlisted = self._stage("shortlist", [self.before[1], *self._manifests()])
+
+    def tune(self, name):
+        return self._stage("tune", [*self.before, self.shortlisted.manifest], name).manifest
+
+    def tuned_to(self, name, parameters):
+        """What ``tune`` would write if it had found these parameters; returns its manifest."""
+        return committed(self.run, "tune", name, tuning={"best": {"number": 1, "parameters": parameters}})
+
+    def select(self, *tuned):
+        """The result of ``select``, given the manifests of ``tune``."""
+        return self._stage("select", [*self.before, *self._manifests(), self.shortlisted.manifest, *tuned])
+
+    def selection(self, result):
+        return json_of(self.run, result, "selection")
+
+    def _manifests(self):
+        return [result.manifest for result in self.trained.values()]
+
+    def _stage(self, stage, inputs, item=None):
+        return run_stage(MINE, stage, run=self.run, inputs=inputs, item=item)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,68 +8,35 @@ from causal_tasks.errors import InputError
 from causal_tasks.evaluation import auuc, compare
 from causal_tasks.pipelines import MINE
 from causal_tasks.pipelines.execution import run_stage
-from causal_tasks.uplift import candidate, predict_out_of_fold
-from tests.unit.uplift.learning_runs import compared, json_of, opened, output, predictions_of, prepared, statement
+from causal_tasks.uplift import candidate, load_learner, predict_out_of_fold
+from causal_tasks.uplift.outcome import user_outcome
+from tests.unit.uplift.learning_runs import (
+    DOWN,
+    RATE,
+    Mined,
+    committed,
+    compared,
+    json_of,
+    opened,
+    output,
+    predictions_of,
+    prepared,
+    statement,
+)
 
 NAMES = ("t_lightgbm", "s_xgboost")
+MINUTES = {"name": "minutes", "role": "primary"}
 
 
-class Mined:
-    """The learning stages of one experiment, run as far as asked."""
-
-    def __init__(self, folder, experiment, users, items=NAMES, trainable=None):
-        self.users, self.experiment = users, experiment
-        self.run, before = opened(folder, experiment, users, items=items)
-        self.trained = {name: self._stage("train", before, name) for name in trainable or items}
-        self.inputs = [*before, *(result.manifest for result in self.trained.values())]
-        self.shortlisted = self._stage("shortlist", self.inputs[1:])
-        self.inputs.append(self.shortlisted.manifest)
-        self.before = before
-
-    def tune(self, name):
-        return self._stage("tune", [*self.before, self.shortlisted.manifest], name)
-
-    def select(self, *tuned):
-        return self._stage("select", [*self.inputs, *(result.manifest for result in tuned)])
-
-    def selection(self, result):
-        return json_of(self.run, result, "selection")
-
-    def _stage(self, stage, inputs, item=None):
-        return run_stage(MINE, stage, run=self.run, inputs=inputs, item=item)
+def digests(run, result):
+    """Of the models, by which files that are equal byte for byte are equal."""
+    return run.read_manifest(result.manifest).outputs["models"].digest
 
 
 @pytest.fixture(scope="module")
 def mined(tmp_path_factory):
     users, _ = prepared(statement())
-    return Mined(tmp_path_factory.mktemp("mined"), statement(), users)
-
-
-def force_best(mined, name, parameters):
-    """A ``tune`` that has found these parameters."""
-    attempt = mined.run.begin("tune", name, "1" * 8)
-    trial = {"number": 1, "parameters": parameters, "auuc": 1.0}
-    tuning = {"candidate": name, "trials": [], "best": trial, "rows": 1, "scored": 1, "notes": []}
-    attempt.commit({"tuning": mined.run.storage.write_json(f"{attempt.folder}/t.json", tuning)}, {})
-    return mined.run.manifest_uri("tune", name, "1" * 8)
-
-
-def test_the_shortlist_ranks_by_the_mean_auuc_of_the_cards(mined):
-    cards = {name: json_of(mined.run, mined.trained[name], "card") for name in NAMES}
-    ranking = json_of(mined.run, mined.shortlisted, "ranking")
-    assert [row["candidate"] for row in ranking] == sorted(
-        NAMES, key=lambda name: -cards[name]["auuc"]["on"]["estimate"]
-    )
-    for row in ranking:
-        assert row["auuc"] == pytest.approx(cards[row["candidate"]]["auuc"]["on"]["estimate"])
-    assert mined.shortlisted.items == [row["candidate"] for row in ranking]
-
-
-def test_only_the_best_are_finalists(tmp_path):
-    users, _ = prepared(statement())
-    one = statement(mining={"candidates": list(NAMES), "finalists": 1})
-    mined = Mined(tmp_path, one, users)
-    assert mined.shortlisted.items == [json_of(mined.run, mined.shortlisted, "ranking")[0]["candidate"]]
+    return Mined(tmp_path_factory.mktemp("mined"), statement(), users, items=NAMES)
 
 
 def test_the_board_compares_pairs_on_the_comparison_fold_of_discovery_only(mined):
@@ -94,59 +63,120 @@ def test_a_winner_with_default_parameters_is_handed_on_byte_for_byte(mined):
     assert storage.read_bytes(output(mined.run, selected, "predictions")) == storage.read_bytes(
         output(mined.run, winner, "predictions")
     )
-    digests = {mined.run.read_manifest(r.manifest).outputs["models"].digest for r in (selected, winner)}
-    assert len(digests) == 1
+    assert digests(mined.run, selected) == digests(mined.run, winner)
 
 
-def test_a_tuned_winner_predicts_what_a_plain_cross_fit_predicts(tmp_path):
-    """Leaves of 30 users instead of 200 find more in 300 users an arm and fold."""
-    mined = Mined(tmp_path, statement(), prepared(statement())[0], items=("t_lightgbm",))
+@pytest.mark.parametrize("metric", [MINUTES, DOWN, RATE], ids=["up", "down", "ratio"])
+def test_a_tuned_winner_predicts_what_a_plain_cross_fit_predicts(tmp_path, metric):
+    """Where the default leaves of 200 users are too large, leaves of 30 find more."""
+    experiment = statement(metrics=[metric])
+    mined = Mined(tmp_path, experiment, prepared(experiment, n=1_800)[0], items=("x_lightgbm",))
     parameters = {"n_estimators": 200, "learning_rate": 0.1, "min_child_samples": 30}
-    selected = run_stage(
-        MINE, "select", run=mined.run, inputs=[*mined.inputs, force_best(mined, "t_lightgbm", parameters)]
-    )
-    selection = mined.selection(selected)
-    assert selection["winner"] == "t_lightgbm.tuned"
-    assert selection["board"][0]["tuned"]
-    assert selection["board"][0]["parameters"]["n_estimators"] == 200
+    selected = mined.select(mined.tuned_to("x_lightgbm", parameters))
+    best, default = mined.selection(selected)["board"]
+    assert mined.selection(selected)["winner"] == best["entrant"] == "x_lightgbm.tuned"
+    assert (best["tuned"], default["tuned"]) == (True, False)
+    assert best["parameters"] == default["parameters"] | parameters
+
     users = mined.users
+    outcome = user_outcome(users, experiment.primary, control="off")
     discovery = (users["part"] == "discovery").to_numpy()
-    known = users[discovery]
     fitted = predict_out_of_fold(
-        candidate("t_lightgbm", random_state=3, parameters=parameters),
-        known[["x0", "city"]],
-        known["y__minutes"],
-        known["arm"],
-        known["fold"],
+        candidate("x_lightgbm", random_state=3, parameters=parameters),
+        users.loc[discovery, ["x0", "city"]],
+        outcome[discovery],
+        users["arm"][discovery].astype("str"),
+        users["fold"][discovery],
         control="off",
+        propensity={"off": 0.5, "on": 0.5},
     )
     written = predictions_of(mined.run, selected)
-    np.testing.assert_array_equal(written["mean__on"][discovery], fitted.outcomes["on"])
-    estimation = fitted.predict_outcomes(users.loc[~discovery, ["x0", "city"]])
-    np.testing.assert_array_equal(written["mean__off"][~discovery], estimation["off"])
+    unseen = fitted.predict_outcomes(users.loc[~discovery, ["x0", "city"]])
+    for arm in experiment.arms:
+        np.testing.assert_array_equal(written[f"mean__{arm}"][discovery], fitted.outcomes[arm])
+        np.testing.assert_array_equal(written[f"mean__{arm}"][~discovery], unseen[arm])
+    sign = -1 if metric is DOWN else 1
+    np.testing.assert_array_equal(written["uplift__on"], sign * (written["mean__on"] - written["mean__off"]))
+    rows = discovery & (users["fold"] == 4).to_numpy() & ~np.isnan(outcome)
+    expected = auuc(sign * outcome[rows], written["uplift__on"][rows], users["arm"][rows], control="off")
+    assert best["auuc"] == pytest.approx(expected)
+    models = Path(output(mined.run, selected, "models").removeprefix("file://"))
+    for fold, learner in fitted.learners.items():
+        saved = load_learner(models / f"fold-{fold}")
+        rows = discovery & (users["fold"] == fold).to_numpy()
+        X = users.loc[rows, ["x0", "city"]]
+        np.testing.assert_array_equal(saved.predict_outcomes(X), learner.predict_outcomes(X))
 
 
-def test_the_choice_is_clear_only_where_every_other_candidate_is_worse_beyond_chance(tmp_path):
-    """With all effects at once a stump of one tree cannot keep up; against itself nothing is better than chance."""
-    users, _ = prepared(statement())
-    mined = Mined(tmp_path, statement(), users)
-    board = mined.selection(mined.select())["board"]
-    others = [row["difference_to_winner"]["interval"][1] for row in board[1:]]
-    assert mined.selection(mined.select())["distinguishable"] == (max(others) < 0)
+def test_a_tuned_finalist_that_loses_leaves_the_winner_as_it_was_trained(tmp_path):
+    """A stump of one tree cannot keep up; that tuning made a candidate worse says nothing about other candidates."""
+    mined = Mined(tmp_path, statement(), prepared(statement())[0], items=("t_lightgbm",))
     weak = {"n_estimators": 1, "num_leaves": 2, "learning_rate": 0.001, "colsample_bytree": 0.1}
-    alone = Mined(tmp_path / "alone", statement(), users, items=("t_lightgbm",))
-    inputs = [*alone.inputs, force_best(alone, "t_lightgbm", weak)]
-    selection = alone.selection(run_stage(MINE, "select", run=alone.run, inputs=inputs))
+    selected = mined.select(mined.tuned_to("t_lightgbm", weak))
+    selection = mined.selection(selected)
     assert selection["winner"] == "t_lightgbm"
     assert selection["board"][1]["difference_to_winner"]["interval"][1] < 0
     assert not selection["distinguishable"]
+    assert digests(mined.run, selected) == digests(mined.run, mined.trained["t_lightgbm"])
 
 
-def test_a_finalist_whose_tuning_failed_enters_with_its_defaults_and_it_is_said(mined):
-    tuned = mined.tune("t_lightgbm")
-    selection = mined.selection(mined.select(tuned))
+def selected_from(tmp_path, noise):
+    """The selection among candidates that predict the true effect and noise of that standard deviation."""
+    users, effect = prepared(statement())
+    run, before = opened(tmp_path, statement(), users, items=tuple(noise))
+    random = np.random.default_rng(1)
+    manifests = []
+    for name, deviation in noise.items():
+        attempt = run.begin("train", name, "1" * 8)
+        uplift = effect + deviation * random.normal(size=len(users))
+        run.storage.write_json(f"{attempt.folder}/models/fold-0/model.json", name)
+        outputs = {
+            "card": run.storage.write_json(f"{attempt.folder}/card.json", {"parameters": {}}),
+            "predictions": run.storage.write_table(f"{attempt.folder}/p.parquet", pd.DataFrame({"uplift__on": uplift})),
+            "models": f"{attempt.folder}/models",
+        }
+        attempt.commit(outputs, {})
+        manifests.append(run.manifest_uri("train", name, "1" * 8))
+    manifests.append(committed(run, "shortlist", None, items=list(noise)))
+    return json_of(run, run_stage(MINE, "select", run=run, inputs=[*before, *manifests]), "selection")
+
+
+@pytest.mark.parametrize(
+    ("noise", "distinguishable"),
+    [
+        ({"t_lightgbm": 0.0, "s_xgboost": 20.0, "x_xgboost": 20.0}, True),
+        ({"t_lightgbm": 0.0, "s_xgboost": 20.0, "x_xgboost": 0.01}, False),
+        ({"t_lightgbm": 0.0}, False),
+    ],
+    ids=["all others are worse", "one is as good", "there is no other"],
+)
+def test_the_choice_is_clear_only_where_every_other_candidate_is_worse_beyond_chance(tmp_path, noise, distinguishable):
+    selection = selected_from(tmp_path, noise)
+    board = selection["board"]
+    assert len(board) == len(noise)
+    assert [row["auuc"] for row in board] == sorted((row["auuc"] for row in board), reverse=True)
+    assert all(row["difference_to_winner"]["estimate"] <= 0 for row in board[1:])
+    assert selection["distinguishable"] == distinguishable
+
+
+def test_finalists_whose_tuning_failed_enter_with_their_defaults_and_it_is_said(tmp_path):
+    """Fold 3 without outcomes: nothing to score trials on. One finalist leaves a record, one was killed."""
+    users, _ = prepared(statement())
+    users.loc[users["fold"] == 3, "y__minutes"] = np.nan
+    mined = Mined(tmp_path, statement(), users, items=NAMES)
+    with pytest.raises(InputError, match="validation holds 0"):
+        mined.tune("t_lightgbm")
+    selection = mined.selection(mined.select())
+    assert selection["tuning_failed"]["t_lightgbm"]["remedy"] == "hold out some users and fit the others"
+    assert selection["tuning_failed"]["s_xgboost"] is None
+    assert {row["entrant"] for row in selection["board"]} == set(NAMES)
+
+
+def test_only_finalists_that_were_tuned_enter_twice(mined):
+    selection = mined.selection(mined.select(mined.tune("t_lightgbm")))
     assert selection["tuning_failed"] == {"s_xgboost": None}
-    assert {row["candidate"] for row in selection["board"]} == set(NAMES)
+    assert {row["entrant"] for row in selection["board"]} <= {*NAMES, "t_lightgbm.tuned"}
+    assert {row["entrant"] for row in selection["board"]} >= set(NAMES)
 
 
 def test_candidates_that_died_are_named_with_or_without_a_reason(tmp_path):
@@ -161,15 +191,6 @@ def test_candidates_that_died_are_named_with_or_without_a_reason(tmp_path):
     assert failed["t_unknown"]["remedy"].startswith("use one of")
     selected = run_stage(MINE, "select", run=run, inputs=[*before, trained.manifest, shortlisted.manifest])
     assert json_of(run, selected, "selection")["failed"] == failed
-
-
-def test_without_a_trained_candidate_there_is_no_shortlist(tmp_path):
-    users, _ = prepared(statement())
-    run, before = opened(tmp_path, statement(), users, items=("t_unknown",))
-    with pytest.raises(InputError, match="is unknown"):
-        run_stage(MINE, "train", run=run, inputs=before, item="t_unknown")
-    with pytest.raises(InputError, match=r"lacks what it reads .*t_unknown"):
-        run_stage(MINE, "shortlist", run=run, inputs=[before[1]])
 
 
 def test_several_treatments_are_scored_by_their_mean(tmp_path):

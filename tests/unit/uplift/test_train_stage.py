@@ -10,7 +10,7 @@ from causal_tasks.evaluation import auuc
 from causal_tasks.run_folder import RunFolder
 from causal_tasks.uplift import TLearner
 from causal_tasks.uplift.outcome import outcome_baseline, user_outcome
-from tests.unit.uplift.learning_runs import json_of, output, prepared, settings, statement, trained
+from tests.unit.uplift.learning_runs import DOWN, RATE, json_of, output, prepared, settings, statement, trained
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_the_card_holds_the_out_of_fold_auuc_and_nothing_of_the_estimation_part(
 
 def test_a_metric_of_which_less_is_better_turns_the_uplift_but_not_the_means(plain, tmp_path):
     users, _, run, _, result = plain
-    down = statement(metrics=[{"name": "minutes", "role": "primary", "direction": "down"}])
+    down = statement(metrics=[DOWN])
     other, _, down_result = trained(tmp_path, down, users)
     first = run.storage.read_table(output(run, result, "predictions"))
     second = other.storage.read_table(output(other, down_result, "predictions"))
@@ -90,9 +90,8 @@ def test_a_metric_of_which_less_is_better_turns_the_uplift_but_not_the_means(pla
 
 def test_a_ratio_is_learned_in_its_own_unit(tmp_path):
     """Three days each: the ratio of minutes to days is the mean, so its linearised form is minutes minus control's."""
-    ratio = {"name": "rate", "numerator": "minutes", "denominator": "days", "role": "primary"}
     users, effect = prepared(statement())
-    run, _, result = trained(tmp_path, statement(metrics=[ratio]), users)
+    run, _, result = trained(tmp_path, statement(metrics=[RATE]), users)
     predictions = run.storage.read_table(output(run, result, "predictions"))
     assert spearmanr(predictions["uplift__on"], effect).statistic > 0.7
     assert predictions["uplift__on"].std() == pytest.approx(effect.std(), rel=0.35)
@@ -191,6 +190,15 @@ def test_a_model_whose_mean_effect_is_off_is_noted(tmp_path):
     card = json_of(run, result, "card")
     assert not card["guards"]["on"]["agrees"]
     assert card["notes"] == ["mean_disagrees"]
+
+
+def test_a_model_of_one_fold_that_overlooks_the_treatment_is_told(tmp_path):
+    """Outcomes differ in fold 0 alone: the model that leaves it out sees nothing to split on."""
+    users, effect = prepared(statement())
+    inside = (users["fold"] == 0).to_numpy()
+    users["y__minutes"] = 5.0 + inside * (4.0 * (users["arm"] == "on") + effect)
+    run, _, result = trained(tmp_path, statement(), users, item="s_lightgbm", items=("s_lightgbm",))
+    assert not json_of(run, result, "card")["guards"]["on"]["treatment_used"]
 
 
 def test_an_s_learner_does_not_mind_a_small_arm(tmp_path):

@@ -5,11 +5,7 @@ import pytest
 from causal_tasks.base_models import LightGBM
 from causal_tasks.errors import InputError
 from causal_tasks.evaluation import auuc
-from causal_tasks.pipelines import MINE
-from causal_tasks.pipelines.execution import run_stage
-from causal_tasks.storage import Storage
 from causal_tasks.uplift import TLearner, tune
-from tests.unit.uplift.learning_runs import json_of, opened, prepared, statement
 
 TRIALS = 9
 
@@ -76,13 +72,19 @@ def test_a_trial_is_pruned_below_the_median_of_earlier_complete_ones():
         assert (trial.state == "pruned") == (len(earlier) >= 5 and trial.quarter_auuc < np.median(earlier))
 
 
-@pytest.mark.parametrize("kept", [1, 4, TRIALS - 1])
+@pytest.mark.parametrize("kept", range(1, TRIALS))
 def test_a_search_that_goes_on_ends_where_an_uninterrupted_one_does(tuning, kept):
     assert search(finished=tuning.trials[:kept]).trials == tuning.trials
 
 
-def test_another_seed_tries_other_parameters(tuning):
-    assert search(seed=6, trials=2).trials[1] != tuning.trials[1]
+@pytest.mark.parametrize("seed", [6, 20_261_125, 2**40])
+def test_another_seed_tries_other_parameters(tuning, seed):
+    assert search(seed=seed, trials=2).trials[1] != tuning.trials[1]
+
+
+def test_a_learner_that_begins_outside_of_the_search_is_refused():
+    with pytest.raises(InputError, match="LightGBM: n_estimators is 10, tuning tries 50 to 400"):
+        tune(TLearner(LightGBM(n_estimators=10)), **problem())
 
 
 def test_less_is_better_turns_the_ranking(tuning):
@@ -105,54 +107,3 @@ def test_time_that_runs_out_ends_the_search_and_it_is_said():
 def test_somebody_must_be_held_out_and_somebody_fitted(held_out):
     with pytest.raises(InputError, match="of 2000 users"):
         search(validation=held_out)
-
-
-@pytest.fixture
-def finalist(tmp_path):
-    """A run in which ``t_lightgbm`` is to be tuned, and the manifests that ``tune`` reads."""
-
-    def open_in(name):
-        experiment = statement(mining={"candidates": ["t_lightgbm"], "trials": 6, "seed": 3})
-        run, before = opened(tmp_path / name, experiment, prepared(experiment)[0])
-        attempt = run.begin("shortlist", None, "0" * 8)
-        attempt.commit({"items": run.storage.write_json(f"{attempt.folder}/i.json", ["t_lightgbm"])}, {})
-        return run, [*before, run.manifest_uri("shortlist", None, "0" * 8)]
-
-    return open_in
-
-
-def test_a_stage_that_dies_after_some_trials_goes_on_and_finds_the_same(finalist, monkeypatch):
-    whole_run, inputs = finalist("whole")
-    whole = json_of(whole_run, run_stage(MINE, "tune", run=whole_run, inputs=inputs, item="t_lightgbm"), "tuning")
-
-    run, inputs = finalist("killed")
-    create = Storage.create_exclusively
-    written = []
-
-    def dies_at_the_fourth(storage, uri, data):
-        if "/trials/" in uri:
-            if len(written) == 3:
-                raise KeyboardInterrupt
-            written.append(uri)
-        return create(storage, uri, data)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Storage, "create_exclusively", dies_at_the_fourth)
-        with pytest.raises(KeyboardInterrupt):
-            run_stage(MINE, "tune", run=run, inputs=inputs, item="t_lightgbm")
-    monkeypatch.setattr(Storage, "create_exclusively", lambda *a: written.append(a[1]) or create(*a))
-    resumed = json_of(run, run_stage(MINE, "tune", run=run, inputs=inputs, item="t_lightgbm"), "tuning")
-    assert resumed == whole
-    assert [uri.rsplit("/", 1)[1] for uri in written if "/trials/" in uri] == [f"{k:04d}.json" for k in range(6)]
-
-
-def test_the_stage_fits_on_three_folds_and_scores_on_the_fourth(finalist):
-    run, inputs = finalist("folds")
-    tuning = json_of(run, run_stage(MINE, "tune", run=run, inputs=inputs, item="t_lightgbm"), "tuning")
-    users, _ = prepared(statement())
-    usable = users[(users["part"] == "discovery") & users["y__minutes"].notna()]
-    assert tuning["rows"] == (usable["fold"] < 3).sum()
-    assert tuning["scored"] == (usable["fold"] == 3).sum()
-    assert tuning["trials"][0]["parameters"]["n_estimators"] == LightGBM().n_estimators
-    assert [trial["number"] for trial in tuning["trials"]] == list(range(6))
-    assert tuning["notes"] == []
