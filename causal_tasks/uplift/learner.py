@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import check_is_fitted
 
 from causal_tasks.base_models import BASE_MODELS, BaseModel, library_version
 from causal_tasks.effects.arguments import read_arms
@@ -56,7 +57,7 @@ class TrainingData:
 
         Raises:
             InputError: Lengths differ, a label is missing, there is no control arm or no other, or ``propensity`` does
-                not name every arm with a positive share.
+                not name exactly the arms in ``treatment``, each with a positive share.
         """
         arms = read_arms(treatment, control=control)
         values = np.asarray(outcome, dtype=np.float64)
@@ -122,12 +123,13 @@ class MetaLearner(BaseEstimator, ABC):  # type: ignore[misc]
             outcome: Shape (n,), finite.
             treatment: Shape (n,), arm labels.
             control: Label of the control arm; None: 0.
-            propensity: Known share of every arm by label, as in a randomised experiment; None: unknown.
+            propensity: Known share of every arm by label, as in a randomised experiment; None: unknown. Only their
+                ratios count.
             sample_weight: Shape (n,); None weighs every row alike.
 
         Raises:
             InputError: Lengths differ, a label or outcome is missing, there is no control arm or no other, or
-                ``propensity`` does not name every arm with a positive share.
+                ``propensity`` does not name exactly the arms in ``treatment``, each with a positive share.
         """
         data = TrainingData.checked(
             X, outcome, treatment, control=control, propensity=propensity, sample_weight=sample_weight
@@ -143,9 +145,10 @@ class MetaLearner(BaseEstimator, ABC):  # type: ignore[misc]
         uplift = outcomes[:, 1:] - outcomes[:, :1]
         return uplift[:, 0] if len(self.treatments_) == 1 else uplift
 
-    @abstractmethod
     def predict_outcomes(self, X: pd.DataFrame) -> Effects:
         """Mean outcomes under each arm, shape (n, K + 1), columns in the order of ``arms_``."""
+        check_is_fitted(self, "models_")
+        return self._predict_outcomes(X)
 
     def uses_treatment(self) -> bool:
         """Whether the fitted model can tell every treatment from the control."""
@@ -154,8 +157,12 @@ class MetaLearner(BaseEstimator, ABC):  # type: ignore[misc]
     @abstractmethod
     def _fit_models(self, data: TrainingData) -> dict[str, BaseModel]: ...
 
+    @abstractmethod
+    def _predict_outcomes(self, X: pd.DataFrame) -> Effects: ...
+
     def save(self, folder: Path) -> None:
         """Write ``model.json`` and one file for each base model, in the base model's own format."""
+        check_is_fitted(self, "models_")
         folder.mkdir(parents=True, exist_ok=True)
         for name, model in self.models_.items():
             model.save(folder / f"{name}{model.suffix}")
@@ -206,9 +213,10 @@ def read_description(folder: Path) -> dict[str, Any]:
 def _shares(propensity: Mapping[Any, float] | None, labels: tuple[Any, ...]) -> NDArray[np.float64] | None:
     if propensity is None:
         return None
-    if absent := [label for label in labels if label not in propensity]:
+    if set(propensity) != set(labels):
         raise InputError(
-            f"propensity names the arms {list(propensity)}, not {absent}", remedy="give the share of every arm"
+            f"propensity names the arms {list(propensity)}, treatment has {list(labels)}",
+            remedy="give the share of every arm that has users, and of no other",
         )
     shares = np.array([propensity[label] for label in labels], dtype=np.float64)
     if not (np.isfinite(shares) & (shares > 0)).all():

@@ -22,15 +22,15 @@ class SLearner(MetaLearner):
     """One outcome model in which the treatment is a feature; the effect is what that feature changes.
 
     Each treatment has an indicator column. A model that does not split on it predicts an effect of zero for everybody:
-    ``uses_treatment`` tells.
+    ``uses_treatment`` tells. A random forest that may choose among all features at every split overlooks it most, for
+    features that explain more of the outcome win the splits.
 
     Source: Künzel, Sekhon, Bickel, Yu (2019), section 2.
     """
 
     FITS_EACH_ARM: ClassVar[bool] = False
 
-    def predict_outcomes(self, X: pd.DataFrame) -> Effects:
-        """Mean outcomes under each arm, shape (n, K + 1), columns in the order of ``arms_``."""
+    def _predict_outcomes(self, X: pd.DataFrame) -> Effects:
         model = self.models_[_OUTCOME]
         arms = range(len(self.arms_))
         return np.column_stack([model.predict(self._with_treatment(X, np.full(len(X), arm))) for arm in arms])
@@ -67,8 +67,7 @@ class TLearner(MetaLearner):
 
     FITS_EACH_ARM: ClassVar[bool] = True
 
-    def predict_outcomes(self, X: pd.DataFrame) -> Effects:
-        """Mean outcomes under each arm, shape (n, K + 1), columns in the order of ``arms_``."""
+    def _predict_outcomes(self, X: pd.DataFrame) -> Effects:
         return np.column_stack([self.models_[_outcome_of(arm)].predict(X) for arm in range(len(self.arms_))])
 
     def _fit_models(self, data: TrainingData) -> dict[str, BaseModel]:
@@ -79,10 +78,11 @@ class XLearner(MetaLearner):
     """Effects imputed with the other arm's outcome model, modelled in each arm and weighted by the propensity.
 
     With mu the outcome models, tau_1 is fitted on Y - mu_0(X) of the treated and tau_0 on mu_1(X) - Y of the control
-    users; the effect is e(X) tau_0(X) + (1 - e(X)) tau_1(X), e the propensity among the two arms: the smaller arm lends
-    its own imputed effects little weight. Where the propensity is not known it is modelled and cut to 0.01 to 0.99.
+    users; the effect is e(X) tau_0(X) + (1 - e(X)) tau_1(X), e the propensity among the two arms: most weight has the
+    side whose effects were imputed by the outcome model of the larger arm. Outcomes are predicted as mu_0(X), and that
+    plus the effect. Where the propensity is not known it is modelled and cut to 0.01 to 0.99.
 
-    Source: Künzel, Sekhon, Bickel, Yu (2019), section 2, equations 7 to 9.
+    Source: Künzel, Sekhon, Bickel, Yu (2019), section 2.
     """
 
     FITS_EACH_ARM: ClassVar[bool] = True
@@ -92,8 +92,7 @@ class XLearner(MetaLearner):
         """Whether the propensity was modelled, because it was not known."""
         return self.propensity_ is None
 
-    def predict_outcomes(self, X: pd.DataFrame) -> Effects:
-        """Mean outcomes under each arm, shape (n, K + 1): those of the control, and these plus the effects."""
+    def _predict_outcomes(self, X: pd.DataFrame) -> Effects:
         control = self.models_[_outcome_of(0)].predict(X)
         arms = range(1, len(self.arms_))
         return np.column_stack([control, *(control + self._effect(X, arm) for arm in arms)])

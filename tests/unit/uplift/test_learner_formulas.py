@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
 
+from causal_tasks.base_models import BASE_MODELS
 from causal_tasks.errors import InputError
 from causal_tasks.uplift import SLearner, TLearner, XLearner
 
@@ -65,6 +66,36 @@ def test_with_group_means_every_learner_finds_the_difference_in_means_of_the_gro
     np.testing.assert_allclose(outcomes[:, 1:] - outcomes[:, :1], expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("learner", "propensity", "fits"),
+    [
+        (SLearner, None, [{0, 1, 2}]),
+        (TLearner, None, [{0}, {1}, {2}]),
+        (XLearner, {0: 0.5, 1: 0.3, 2: 0.2}, [{0}, {1}, {2}, {0}, {1}, {0}, {2}]),
+        (XLearner, None, [{0}, {1}, {2}, {0}, {1}, {0, 1}, {0}, {2}, {0, 2}]),
+    ],
+    ids=["S", "T", "X", "X, unknown propensity"],
+)
+def test_treatments_share_the_controls_model_and_nothing_is_fitted_that_is_not_needed(learner, propensity, fits):
+    arms_of_fits = []
+
+    class Recorded(GroupMeans):
+        def fit(self, X, outcome, *, sample_weight=None):
+            arms_of_fits.append(set(arm[X.index]))
+            return super().fit(X, outcome, sample_weight=sample_weight)
+
+    X, outcome, arm = data(treatments=2)
+    learner(Recorded()).fit(X, outcome, arm, propensity=propensity)
+    assert arms_of_fits == fits
+    assert any(len(arms) == 1 for arms in fits) == learner.FITS_EACH_ARM
+
+
+def test_every_treatment_has_an_indicator_of_its_own():
+    X, outcome, arm = data(treatments=2)
+    (model,) = SLearner(GroupMeans()).fit(X, outcome, arm).models_.values()
+    assert {cell[1:] for cell in model.means_.index} == {(0, 0), (1, 0), (0, 1)}
+
+
 class OneColumn(GroupMeans):
     """Sees one feature in models of outcomes, another in models of effects: the two sides of X then differ."""
 
@@ -95,6 +126,17 @@ def test_x_uses_the_share_among_the_two_arms_that_are_compared():
     assert fitted._propensity(X, 2) == pytest.approx(0.2 / 0.7)
 
 
+@pytest.mark.parametrize("base_model", BASE_MODELS.values())
+def test_x_predicts_mean_effects_where_no_control_user_converts_and_imputed_effects_are_0_and_1(base_model):
+    random = np.random.default_rng(0)
+    X = pd.DataFrame({"group": random.integers(0, 2, 4_000).astype("float32")})
+    arm = random.integers(0, 2, 4_000)
+    converts = arm * (random.random(4_000) < np.where(X["group"] == 1, 0.6, 0.1))
+    learner = XLearner(base_model(min_child_samples=20)).fit(X, converts, arm, propensity={0: 0.5, 1: 0.5})
+    rates = [converts[(arm == 1) & (X["group"] == group)].mean() for group in (0, 1)]
+    np.testing.assert_allclose(learner.predict(pd.DataFrame({"group": [0, 1]})), rates, atol=0.02)
+
+
 def test_an_unknown_propensity_is_modelled_and_kept_within_its_bounds():
     X, outcome, _ = data(n=3_000)
     arm = (np.random.default_rng(1).random(3_000) < np.array([0.004, 0.5, 0.9])[X["group"]]).astype(int)
@@ -119,7 +161,9 @@ def test_weights_count_as_repetitions_do():
 @pytest.mark.parametrize(
     ("propensity", "message"),
     [
-        ({0: 0.5}, r"names the arms \[0\], not \[1\]"),
+        ({0: 0.5}, r"names the arms \[0\], treatment has \[0, 1\]"),
+        ({0: 0.5, 1: 0.3, 2: 0.2}, r"names the arms \[0, 1, 2\], treatment has \[0, 1\]"),
+        ({"0": 0.5, "1": 0.5}, r"names the arms \['0', '1'\]"),
         ({0: 1.0, 1: 0.0}, "give every arm a positive share"),
         ({0: 0.5, 1: float("nan")}, "give every arm a positive share"),
     ],

@@ -5,10 +5,19 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
 from causal_tasks.base_models import LightGBM
 from causal_tasks.errors import InputError
-from causal_tasks.uplift import CANDIDATES, TLearner, candidate, predict_out_of_fold
+from causal_tasks.uplift import (
+    CANDIDATES,
+    SLearner,
+    TLearner,
+    XLearner,
+    candidate,
+    load_learner,
+    predict_out_of_fold,
+)
 
 
 def experiment(n=12_000, *, effect=1.0, treatments=1, seed=0):
@@ -25,8 +34,8 @@ def experiment(n=12_000, *, effect=1.0, treatments=1, seed=0):
     return X, outcome.to_numpy(dtype=float), arm, effects
 
 
-def fast():
-    return TLearner(LightGBM(n_estimators=60, learning_rate=0.1, min_child_samples=50))
+def fast(learner=TLearner, trees=60):
+    return learner(LightGBM(n_estimators=trees, learning_rate=0.1, min_child_samples=50))
 
 
 def test_a_planted_effect_is_recovered_on_users_it_has_not_seen():
@@ -58,8 +67,44 @@ def test_treatments_come_in_the_order_of_their_labels_and_share_the_control_mode
         assert spearmanr(uplift[:, column], effect).statistic > 0.8
     outcomes = learner.predict_outcomes(X)
     np.testing.assert_array_equal(outcomes[:, 1:] - outcomes[:, [0]], uplift)
-    alone = fast().fit(X[labels != "z"], outcome[labels != "z"], labels[labels != "z"], control="control")
-    np.testing.assert_array_equal(alone.predict(X), uplift[:, 0])
+
+
+@pytest.mark.parametrize("learner", [TLearner, XLearner])
+@pytest.mark.parametrize("shares", [{0: 0.5, 1: 0.3, 2: 0.2}, None], ids=["known", "unknown"])
+def test_a_treatment_is_learned_as_if_the_other_ones_were_not_there(learner, shares):
+    X, outcome, arm, _ = experiment(3_000, treatments=2)
+    together = fast(learner, trees=20).fit(X, outcome, arm, propensity=shares).predict(X)
+    for column, other in ((0, 2), (1, 1)):
+        rows = arm != other
+        known = shares and {label: share for label, share in shares.items() if label != other}
+        alone = fast(learner, trees=20).fit(X[rows], outcome[rows], arm[rows], propensity=known)
+        np.testing.assert_array_equal(alone.predict(X), together[:, column])
+
+
+@pytest.mark.parametrize("learner", [SLearner, TLearner, XLearner])
+@pytest.mark.parametrize(
+    ("labels", "control", "arms"),
+    [
+        ([False, True], None, (False, True)),
+        ([7, 3], 7, (7, 3)),
+        (["z", "a"], "z", ("z", "a")),
+        (pd.Categorical(["z", "a"]), "z", ("z", "a")),
+    ],
+    ids=["booleans", "numbers", "text", "categories"],
+)
+def test_arms_may_be_of_any_kind_and_keep_it_when_saved(learner, labels, control, arms, tmp_path):
+    X, outcome, arm, _ = experiment(2_000)
+    by_code = fast(learner, trees=5).fit(X, outcome, arm, propensity={0: 0.8, 1: 0.2})
+    treatment = labels.take(arm) if isinstance(labels, pd.Categorical) else np.array(labels)[arm]
+    named = fast(learner, trees=5).fit(
+        X, outcome, treatment, control=control, propensity=dict(zip(arms, (0.8, 0.2), strict=True))
+    )
+    np.testing.assert_array_equal(named.predict_outcomes(X), by_code.predict_outcomes(X))
+    named.save(tmp_path)
+    loaded = load_learner(tmp_path)
+    assert loaded.arms_ == named.arms_ == arms
+    assert type(loaded.control_) is type(arms[0])
+    np.testing.assert_array_equal(loaded.predict_outcomes(X), named.predict_outcomes(X))
 
 
 def test_swapping_the_arms_turns_the_sign():
@@ -99,6 +144,26 @@ def test_a_folder_of_an_unknown_model_is_refused(tmp_path):
     (tmp_path / "model.json").write_text(json.dumps(description | {"base_model": "CatBoost"}))
     with pytest.raises(InputError, match="holds a TLearner of CatBoost"):
         TLearner.load(tmp_path)
+
+
+def test_a_folder_of_another_learner_is_refused(tmp_path):
+    X, outcome, arm, _ = experiment(500)
+    fast(XLearner, trees=2).fit(X, outcome, arm).save(tmp_path)
+    with pytest.raises(InputError, match="holds a XLearner of LightGBM, not a TLearner"):
+        TLearner.load(tmp_path)
+    description = json.loads((tmp_path / "model.json").read_text())
+    (tmp_path / "model.json").write_text(json.dumps(description | {"learner": "ULearner"}))
+    with pytest.raises(InputError, match="holds a ULearner; load one of SLearner, TLearner, XLearner"):
+        load_learner(tmp_path)
+
+
+@pytest.mark.parametrize("learner", [SLearner, TLearner, XLearner])
+def test_a_learner_that_is_not_fitted_neither_predicts_nor_saves(learner, tmp_path):
+    with pytest.raises(NotFittedError):
+        fast(learner).predict(experiment(10)[0])
+    with pytest.raises(NotFittedError):
+        fast(learner).save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
 
 
 def test_a_model_of_a_newer_library_is_refused(tmp_path):
@@ -157,6 +222,17 @@ def test_every_named_candidate_is_a_learner_with_the_given_seed_and_threads():
     for name in CANDIDATES:
         parameters = candidate(name, n_jobs=3, random_state=7).get_params()
         assert (parameters["base_model__n_jobs"], parameters["base_model__random_state"]) == (3, 7)
+
+
+def test_a_candidates_parameters_replace_those_of_its_base_model():
+    parameters = candidate("s_xgboost", parameters={"max_depth": 2}).get_params()
+    default = candidate("s_xgboost").get_params()
+    assert {name for name in default if repr(parameters[name]) != repr(default[name])} == {
+        "base_model",
+        "base_model__max_depth",
+    }
+    with pytest.raises(InputError, match=r"x_random_forest: .*'learning_rate'"):
+        candidate("x_random_forest", parameters={"learning_rate": 0.1})
 
 
 def test_an_unknown_candidate_is_refused_with_the_known_names():

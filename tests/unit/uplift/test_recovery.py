@@ -8,6 +8,9 @@ from causal_tasks.evaluation import auuc
 from causal_tasks.uplift import CANDIDATES, candidate, load_learner
 
 N = 12_000
+LEAST_CORRELATION = {"s": 0.75, "t": 0.65, "x": 0.9}
+LARGEST_NULL_SPREAD = {"s": 0.1, "t": 0.6, "x": 0.35}
+"""Spread of predictions where there is no effect over that where there is one: T is noisy, S shrinks to zero."""
 
 
 def experiment(*, effect, shares=(0.5, 0.5), seed=0):
@@ -38,14 +41,14 @@ def test_a_planted_effect_is_found_and_a_missing_one_is_not(name, shares):
     uplift = learner.predict(new).reshape(N, -1)
     assert learner.uses_treatment()
     for column in range(effects.shape[1]):
-        assert np.corrcoef(uplift[:, column], new_effects[:, column])[0, 1] > 0.75
+        assert np.corrcoef(uplift[:, column], new_effects[:, column])[0, 1] > LEAST_CORRELATION[name[0]]
         assert uplift[:, column].mean() == pytest.approx(new_effects[:, column].mean(), abs=0.12)
     gain = auuc(new_outcome, uplift, new_arm)
-    assert 0.75 * auuc(new_outcome, new_effects, new_arm) < gain
+    assert 0.9 * auuc(new_outcome, new_effects, new_arm) < gain
     null_X, null_outcome, null_arm, _ = experiment(effect=0.0, shares=shares)
     null = fitted(name, null_X, null_outcome, null_arm, shares).predict(new).reshape(N, -1)
     assert np.abs(null.mean(axis=0)).max() < 0.1
-    assert (null.std(axis=0) < 0.6 * uplift.std(axis=0)).all()
+    assert (null.std(axis=0) < LARGEST_NULL_SPREAD[name[0]] * uplift.std(axis=0)).all()
 
 
 @pytest.mark.parametrize("name", CANDIDATES)
