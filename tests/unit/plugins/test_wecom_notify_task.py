@@ -167,9 +167,9 @@ def test_failures_of_mapped_tasks_are_named_by_candidate_and_killed_ones_by_thei
         run.execute(operator("train", "a"), 0)
     run.states["train", 1] = "failed"
     with pytest.raises(AirflowFailException):
-        run.execute(operator("select"))
+        run.execute(operator("shortlist"))
     failures = notify_task_module.failures_of(SMALL, run.context("notify", -1))
-    assert list(failures) == ["train/a", "train/b", "select"]
+    assert list(failures) == ["train/a", "train/b", "shortlist"]
     assert failures["train/b"] is None
     assert failures["train/a"]["message"] == "column 'arm' is missing"
     notify(run)

@@ -103,7 +103,7 @@ def test_guards_and_notes_are_told_in_words():
         "an arm is small, and this learner fits each arm by itself",
         "the chance of each arm was estimated by a model",
     )
-    assert remarks["s_xgboost"] == ("does not tell the arms apart, so its predicted effects mean nothing",)
+    assert remarks["s_xgboost"] == ("in some folds it does not tell every arm apart, and predicts no effect there",)
     assert remarks["t_random_forest"] == (
         "predicts a mean effect of +2.9 minutes, but +0.4 minutes [−0.7, +1.6] was measured (99.9% interval)",
     )
