@@ -7,10 +7,14 @@ UV_VERSION = 0.13.9
 TORCH_OPTIONS =
 DEBIAN_PACKAGES = fonts-wqy-zenhei chromium
 
-.PHONY: help setup demo test lint format calibrate stop lock clean
+LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml --generate-hashes --quiet
+# An image gets the versions that the tests have run with.
+LOCK_IMAGE = $(LOCK) --constraint requirements/cpu.txt --python-platform x86_64-manylinux_2_28
+
+.PHONY: help setup demo test test-minio lint format calibrate bench stop up down lock clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1	/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' Makefile | expand -t 12
 
 # torch comes first and by pip: uv ignores pip's find-links, but keeps the wheel that it finds installed.
 setup: ## Make or update .venv from the locks; install Chinese fonts and Chromium where that is possible
@@ -41,11 +45,16 @@ demo: setup ## Mine a simulated experiment from end to end (USERS=100000, KEEP=0
 test: setup ## Run all tests but the slow ones; CAUSAL_TEST_DATA names the folder of public data sets
 	$(BIN)/pytest -m "not slow" --durations=15
 
-lint: setup ## Check style, format, types and the direction of imports
+test-minio: setup ## Run the object store's tests against MinIO in a container; needs Docker
+	docker/test-minio.sh
+
+lint: setup ## Check style, format, types, the direction of imports, Dockerfiles and shell scripts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint docker/*.Dockerfile
+	$(BIN)/shellcheck docker/*.sh
 
 format: setup ## Format the code and mend what can be mended
 	$(BIN)/ruff format .
@@ -54,13 +63,29 @@ format: setup ## Format the code and mend what can be mended
 calibrate: setup ## Run the slow statistical tests
 	$(BIN)/pytest -m slow --durations=0
 
+bench: setup ## Measure the pipeline (BENCH="--users 100000 --airflow"), then the join (BENCH_JOIN="--users 100000")
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements/cpu.txt -r pyproject.toml --extra bench
+	$(BIN)/python -m benchmarks.pipeline $(BENCH)
+	$(BIN)/python -m benchmarks.join $(BENCH_JOIN)
+
 stop: ## Stop every server that the demo or "local_stack up" has left running
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local_stack down; fi
 
-lock: setup ## Bring requirements/cpu.txt in line with pyproject.toml
-	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml \
-		--extra models --extra airflow --extra local --extra dev --python-version 3.11 --generate-hashes \
-		--no-emit-package torch --no-emit-package triton -q -o requirements/cpu.txt
+up: .env ## Start the whole stack in containers; needs Docker
+	docker compose up --build --detach --wait
+	@echo "Airflow: http://$$(docker compose port api-server 8080), user admin, password AIRFLOW_ADMIN_PASSWORD in .env"
+
+down: ## Stop the containers; the data stays in their volumes
+	docker compose --profile "*" down
+
+.env:
+	docker/make-env.sh $@
+
+lock: setup ## Bring the locks in requirements/ in line with pyproject.toml
+	$(LOCK) --python-version 3.11 --extra models --extra cpu --extra airflow --extra local --extra dev \
+		--no-emit-package torch --output-file requirements/cpu.txt
+	$(LOCK_IMAGE) --python-version 3.11 --extra cpu --extra airflow --extra docker --output-file requirements/docker.txt
+	$(LOCK_IMAGE) --python-version 3.12 --extra gpu --prerelease disallow --output-file requirements/gpu.txt
 
 clean: stop ## Remove everything that was made here but .venv
 	rm -rf .local build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -23,6 +23,21 @@ from causal_tasks.storage import Storage
 from local_stack.ports import free_ports
 
 
+@pytest.fixture(scope="session")
+def object_store(request):
+    """The server with a bucket ``lake`` that CAUSAL_TEST_S3_ENDPOINT names; without it the one that all tests share."""
+    endpoint = os.environ.get("CAUSAL_TEST_S3_ENDPOINT")
+    if endpoint is None:
+        return request.getfixturevalue("object_store")
+    return Settings(
+        lake="s3://lake",
+        s3_endpoint=endpoint,
+        s3_key=os.environ["CAUSAL_TEST_S3_KEY"],
+        s3_secret=SecretStr(os.environ["CAUSAL_TEST_S3_SECRET"]),
+        s3_region="us-east-1",
+    )
+
+
 @pytest.fixture
 def storage(object_store):
     return Storage(object_store)
