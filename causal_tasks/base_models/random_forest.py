@@ -35,7 +35,7 @@ class RandomForest(XGBoostTrees):
     """
 
     search_space: ClassVar[Mapping[str, Range]] = {
-        "max_depth": Range(4, 12),
+        "max_depth": Range(3, 10),
         "min_child_samples": Range(20, 1000, log=True),
         "subsample": Range(0.3, 0.8),
         "colsample_bynode": Range(0.2, 1.0),
@@ -44,8 +44,8 @@ class RandomForest(XGBoostTrees):
     def __init__(
         self,
         *,
-        n_estimators: int = 100,
-        max_depth: int = 10,
+        n_estimators: int = 50,
+        max_depth: int = 8,
         min_child_samples: int = 100,
         subsample: float = 0.632,
         colsample_bynode: float = 0.5,
