@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from benchmarks.environment import stage_environment
 from benchmarks.processes import SAMPLE_SECONDS, MeasuredProcess, MeasurementError, Usage
@@ -62,7 +63,8 @@ def run_schedule(
     Raises:
         MeasurementError: An instance failed, or had nothing to do.
     """
-    plan = Plan(pipeline, experiment_id, revision)
+    answers = TemporaryDirectory(prefix="benchmark-answers-")
+    plan = Plan(pipeline, experiment_id, revision, Path(answers.name))
     environment = stage_environment(settings, parallel=parallel)
     usage: dict[Instance, Usage] = {}
     running: dict[Instance, MeasuredProcess] = {}
@@ -73,9 +75,8 @@ def run_schedule(
                 running[instance] = MeasuredProcess(plan.start(instance), environment)
             ended = {instance: taken for instance, process in running.items() if (taken := process.poll())}
             for instance, taken in ended.items():
-                process = running.pop(instance)
-                process.close()
-                plan.end(instance, process.output)
+                running.pop(instance).close()
+                plan.end(instance)
                 say(f"{instance}: {taken.seconds:.1f} s")
             usage |= ended
             if not ended:
@@ -83,14 +84,23 @@ def run_schedule(
     finally:
         for process in running.values():
             process.close()
+        answers.cleanup()
     return Schedule(time.perf_counter() - began, usage, plan.run)
 
 
 class Plan:
-    """Which instances wait, run and have ended."""
+    """Which instances wait, run and have ended.
 
-    def __init__(self, pipeline: Pipeline, experiment_id: str, revision: int) -> None:
+    Args:
+        pipeline: The graph.
+        experiment_id: In the lake.
+        revision: Replaces the stated one.
+        answers: Folder in which every instance leaves its result: libraries may print what they like.
+    """
+
+    def __init__(self, pipeline: Pipeline, experiment_id: str, revision: int, answers: Path) -> None:
         self._pipeline = pipeline
+        self._answers = answers
         self._opening = ["--experiment", experiment_id, "--revision", str(revision)]
         self._started: set[Instance] = set()
         self._results: dict[Instance, StageResult] = {}
@@ -131,15 +141,20 @@ class Plan:
         for name in stage.inputs:
             for earlier in self._instances(self._pipeline[name]):
                 command += ["--input", self._results[earlier].manifest]
+        command += ["--result", str(self.answer(instance))]
         return command + (["--item", instance.item] if instance.item else [])
 
-    def end(self, instance: Instance, output: str) -> None:
-        """Take note of what an instance printed.
+    def answer(self, instance: Instance) -> Path:
+        """File for an instance's result."""
+        return self._answers / f"{instance}.json".replace("/", "-")
+
+    def end(self, instance: Instance) -> None:
+        """Take note of the result that an instance has left.
 
         Raises:
             MeasurementError: It had nothing to do.
         """
-        answer = json.loads(output)
+        answer = json.loads(self.answer(instance).read_text())
         if answer is None:
             raise MeasurementError(f"stage {instance} had nothing to do", remedy="measure an experiment that is mined")
         self._results[instance] = StageResult.model_validate(answer)

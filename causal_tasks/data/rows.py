@@ -6,6 +6,7 @@ are sorted by it once, and then lie together by unit and in order of days. Ids, 
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ class Days:
         return np.where(counts, relative + self.before, -1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Units:
     """What a reader knows of the cohort, or of a slice of it.
 
@@ -74,6 +75,21 @@ class Units:
             self.start[positions.start : positions.stop],
             self.first + positions.start,
         )
+
+    def positions(self, ids: pa.ChunkedArray) -> npt.NDArray[np.intp]:
+        """Position of every id among the units, -1 where it is none of them; shape (n,)."""
+        if pa.types.is_integer(self.ids.type):
+            return self._index.get_indexer(ids.to_numpy())
+        found: npt.NDArray[np.intp] = pc.index_in(ids, value_set=self.ids).fill_null(-1).to_numpy().astype(np.intp)
+        return found
+
+    @cached_property
+    def _index(self) -> pd.Index:
+        """The ids, hashed once for all chunks."""
+        index: pd.Index = pd.Index(self.ids.to_numpy())
+        # Its table is filled by the first search: here, because threads that searched meanwhile would find half of it.
+        index.get_indexer(index[:1])
+        return index
 
     def dates(self, days: Days) -> tuple[date, date]:
         """First and last date that counts for any unit."""
@@ -138,8 +154,8 @@ def load_rows(chunk: Chunk, *, source: Source, units: Units) -> Any:
     schema = pa.unify_schemas([schema, source.values, source.identity])
     rows = read_pieces(chunk, schema, filesystem=source.filesystem, days=between)
 
-    position = pc.index_in(rows[source.unit], value_set=units.ids).fill_null(-1).to_numpy()
-    slot = np.zeros_like(position)
+    position = units.positions(rows[source.unit])
+    slot = np.zeros(len(position), dtype=np.int32)
     if source.date:
         day = rows[source.date].cast(pa.int32()).to_numpy()
         slot = source.days.slot(day - units.start[position])

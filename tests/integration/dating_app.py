@@ -49,5 +49,5 @@ def statement(experiment_id: str, control: str, treatments: list[str]) -> dict:
             {"name": "revenue"},
             {"name": "active_days", "column": "active"},
         ],
-        "mining": {"seed": 1},
+        "mining": {"seed": 1, "candidates": ["t_lightgbm"], "finalists": 1, "trials": 2},
     }

@@ -26,7 +26,8 @@ def causal_tasks(*arguments, lake=None, check=True, **environment):
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory):
     lake = tmp_path_factory.mktemp("lake")
-    causal_tasks("simulate", "--users", 8000, "--experiment-id", "music", "--seed", 3, lake=lake)
+    light = ("--candidate", "t_lightgbm", "--candidate", "x_xgboost", "--trials", 4)
+    causal_tasks("simulate", "--users", 8000, "--experiment-id", "music", "--seed", 3, *light, lake=lake)
     return lake
 
 

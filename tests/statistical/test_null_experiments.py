@@ -7,8 +7,10 @@ from scipy.stats import binomtest
 
 from causal_tasks import Settings, run_experiment
 from causal_tasks.data.simulate import simulate_experiment
+from causal_tasks.experiment import Mining
 
 EXPERIMENTS, USERS = 40, 20_000
+LIGHT = Mining(candidates=("t_lightgbm",), finalists=1, trials=1)
 RECORD = Path(__file__).parents[2] / "docs" / "calibration.md"
 
 PAGE = """# Calibration
@@ -17,7 +19,8 @@ Written by `make calibrate`, which runs `tests/statistical`.
 
 ## A/A experiments
 
-{experiments} simulated experiments of {users:,} users without any effect, from raw tables to the report.
+{experiments} simulated experiments of {users:,} users without any effect, from raw tables to the report,
+with one candidate, `{candidate}`, that is not tuned.
 
 | what was claimed | runs | share |
 |---|---|---|
@@ -30,7 +33,9 @@ Written by `make calibrate`, which runs `tests/statistical`.
 
 def mined(folder, seed):
     settings = Settings(lake=f"file://{folder}")
-    experiment = simulate_experiment(settings, experiment_id=f"null_{seed}", users=USERS, effect=0, seed=seed)
+    experiment = simulate_experiment(
+        settings, experiment_id=f"null_{seed}", users=USERS, effect=0, seed=seed, mining=LIGHT
+    )
     return run_experiment(experiment, settings)
 
 
@@ -49,6 +54,7 @@ def test_null_experiments_yield_rules_no_more_often_than_the_q_value_says(tmp_pa
         PAGE.format(
             experiments=EXPERIMENTS,
             users=USERS,
+            candidate=LIGHT.candidates[0],
             confirmed=confirmed,
             confirmed_share=confirmed / EXPERIMENTS,
             discovered=discovered,

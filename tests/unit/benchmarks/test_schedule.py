@@ -22,7 +22,9 @@ PIPELINE = Pipeline(
 
 def end(plan: Plan, stage: str, item: str | None = None, items: list[str] | None = None) -> None:
     manifest = f"file:///run/{stage}/{item}"
-    plan.end(Instance(stage, item), json.dumps({"run": "file:///run", "manifest": manifest, "items": items}))
+    instance = Instance(stage, item)
+    plan.answer(instance).write_text(json.dumps({"run": "file:///run", "manifest": manifest, "items": items}))
+    plan.end(instance)
 
 
 def start_all(plan: Plan, room: int = 9) -> list[str]:
@@ -32,8 +34,8 @@ def start_all(plan: Plan, room: int = 9) -> list[str]:
     return [str(instance) for instance in ready]
 
 
-def test_every_instance_starts_once_as_soon_as_all_that_it_reads_has_ended():
-    plan = Plan(PIPELINE, "exp-1", 2)
+def test_every_instance_starts_once_as_soon_as_all_that_it_reads_has_ended(tmp_path):
+    plan = Plan(PIPELINE, "exp-1", 2, tmp_path)
     assert start_all(plan) == ["prepare"]
     assert start_all(plan) == []
     end(plan, "prepare")
@@ -51,17 +53,21 @@ def test_every_instance_starts_once_as_soon_as_all_that_it_reads_has_ended():
     assert plan.finished
 
 
-def test_a_command_names_the_experiment_first_and_then_run_manifests_and_item():
-    plan = Plan(PIPELINE, "exp-1", 2)
+def test_a_command_names_the_experiment_first_and_then_run_manifests_and_item(tmp_path):
+    plan = Plan(PIPELINE, "exp-1", 2, tmp_path)
     opening = plan.start(Instance("prepare", None))
-    assert opening[1:] == ["stage", "prepare", "--pipeline", "small", "--experiment", "exp-1", "--revision", "2"]
+    where = ["--experiment", "exp-1", "--revision", "2", "--result", f"{tmp_path}/prepare.json"]
+    assert opening[1:] == ["stage", "prepare", "--pipeline", "small", *where]
     end(plan, "prepare")
     end(plan, "validate", items=["a"])
     command = plan.start(Instance("train", "a"))
     inputs = ["--input", "file:///run/prepare/None", "--input", "file:///run/validate/None"]
-    assert command[1:] == ["stage", "train", "--pipeline", "small", "--run", "file:///run", *inputs, "--item", "a"]
+    where = ["--run", "file:///run", *inputs, "--result", f"{tmp_path}/train-a.json", "--item", "a"]
+    assert command[1:] == ["stage", "train", "--pipeline", "small", *where]
 
 
-def test_a_stage_with_nothing_to_do_is_an_error():
+def test_a_stage_with_nothing_to_do_is_an_error(tmp_path):
+    plan, instance = Plan(PIPELINE, "exp-1", 1, tmp_path), Instance("validate", None)
+    plan.answer(instance).write_text("null")
     with pytest.raises(MeasurementError, match="validate had nothing to do"):
-        Plan(PIPELINE, "exp-1", 1).end(Instance("validate", None), "null\n")
+        plan.end(instance)
