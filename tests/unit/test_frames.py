@@ -67,7 +67,9 @@ def test_the_engine_uses_the_threads_of_the_settings_and_leaves_no_trace():
 
 
 def test_a_cluster_that_does_not_answer_is_a_fault_of_the_configuration():
-    pytest.importorskip("distributed")  # its settings must be there before one of them is changed and changed back
+    # Its settings must be there before one of them is changed and changed back.
+    import distributed  # noqa: F401
+
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
         pytest.raises(
