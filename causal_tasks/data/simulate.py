@@ -23,11 +23,10 @@ from causal_tasks.data.music_scenario import Calendar, state_experiment
 from causal_tasks.data.planted import Truth, find_members, plant, relative_effects
 from causal_tasks.errors import InputError
 from causal_tasks.experiment import Experiment, Mining
-from causal_tasks.lake import experiment_uri, truth_uri
+from causal_tasks.lake import TABLES, experiment_uri, truth_uri
 from causal_tasks.settings import Settings
 from causal_tasks.storage import Storage, Uri
 
-_TABLES = ("assignments", "metrics", "features")
 _ROW_GROUP = 131_072
 _ID_BLOCK = 10**9
 
@@ -195,7 +194,7 @@ class _Lake:
                 )
             self.storage.delete(self.statement)
         own = re.compile(rf"part-{re.escape(self.experiment_id)}-\d+\.parquet")
-        for table in _TABLES:
+        for table in TABLES:
             folder = f"{self.settings.lake}/tables/{table}"
             for file in self.storage.list_files(folder, suffix=".parquet", hash_local=False):
                 if own.fullmatch(file.path):

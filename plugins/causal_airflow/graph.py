@@ -12,8 +12,8 @@ def direct_inputs(pipeline: Pipeline, stage: Stage) -> list[str]:
     that runs past skipped ones waits for every gate itself, or a gate's failure would be hidden by what it skipped.
     """
     waited_for = {ancestor for name in stage.inputs for ancestor in _ancestors(pipeline, name)}
-    hidden = {name for name in stage.inputs if stage.wants and is_gate(pipeline, pipeline[name])}
-    return [name for name in stage.inputs if name in hidden or name not in waited_for]
+    gates = {name for name in stage.inputs if stage.wants and is_gate(pipeline, pipeline[name])}
+    return [name for name in stage.inputs if name in gates or name not in waited_for]
 
 
 def is_gate(pipeline: Pipeline, stage: Stage) -> bool:

@@ -1,7 +1,7 @@
 """Cross-fits a learner on a run's discovery users and writes what later stages read of it."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,20 @@ import pandas as pd
 from causal_tasks.experiment import Experiment
 from causal_tasks.run_folder import StageContext
 from causal_tasks.storage import Uri
+from causal_tasks.uplift.candidates import candidate
 from causal_tasks.uplift.cross_fitting import OutOfFold, predict_out_of_fold
 from causal_tasks.uplift.stages.users import Users
+
+
+def unfitted(context: StageContext, name: str, parameters: Mapping[str, Any] | None = None) -> Any:
+    """The candidate of that name on the run's device, threads and seed; ``parameters`` as for ``candidate``."""
+    return candidate(
+        name,
+        device=context.settings.device,
+        n_jobs=context.settings.threads,
+        random_state=context.experiment.mining.seed,
+        parameters=parameters,
+    )
 
 
 def cross_fit(learner: Any, users: Users, features: Sequence[str], held_out: Sequence[int] | None = None) -> OutOfFold:

@@ -11,10 +11,16 @@ from causal_tasks.errors import InputError
 from causal_tasks.evaluation import auuc_interval, compare
 from causal_tasks.run_folder import StageContext
 from causal_tasks.storage import Uri
-from causal_tasks.uplift.candidates import candidate
 from causal_tasks.uplift.cross_fitting import OutOfFold
 from causal_tasks.uplift.stages.card import portable
-from causal_tasks.uplift.stages.fitting import cross_fit, predict_everybody, uplift_of, write_models, write_predictions
+from causal_tasks.uplift.stages.fitting import (
+    cross_fit,
+    predict_everybody,
+    unfitted,
+    uplift_of,
+    write_models,
+    write_predictions,
+)
 from causal_tasks.uplift.stages.shortlist import failed_items
 from causal_tasks.uplift.stages.users import Users
 
@@ -119,13 +125,7 @@ def _tuned_entrant(
     features: Sequence[str],
     rows: NDArray[np.intp],
 ) -> Entrant:
-    learner = candidate(
-        name,
-        device=context.settings.device,
-        n_jobs=context.settings.threads,
-        random_state=context.experiment.mining.seed,
-        parameters=parameters,
-    )
+    learner = unfitted(context, name, parameters)
     fitted = cross_fit(learner, users, features, [COMPARISON_FOLD])
     uplift = uplift_of(fitted.outcomes.loc[users.frame.index[rows]], context.experiment).to_numpy()
     return Entrant(name, portable(learner.base_model.get_params()), uplift, learner, fitted)

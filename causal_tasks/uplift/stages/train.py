@@ -9,9 +9,15 @@ import pandas as pd
 from causal_tasks.errors import InputError
 from causal_tasks.run_folder import StageContext
 from causal_tasks.storage import Uri
-from causal_tasks.uplift.candidates import candidate
 from causal_tasks.uplift.stages.card import model_card
-from causal_tasks.uplift.stages.fitting import cross_fit, predict_everybody, uplift_of, write_models, write_predictions
+from causal_tasks.uplift.stages.fitting import (
+    cross_fit,
+    predict_everybody,
+    unfitted,
+    uplift_of,
+    write_models,
+    write_predictions,
+)
 from causal_tasks.uplift.stages.users import Users
 
 
@@ -24,9 +30,7 @@ def train(context: StageContext) -> dict[str, Uri]:
     experiment, name = context.experiment, str(context.item)
     features: list[str] = context.read_json("validate", "features")["used"]
     users = Users.read(context, features)
-    learner = candidate(
-        name, device=context.settings.device, n_jobs=context.settings.threads, random_state=experiment.mining.seed
-    )
+    learner = unfitted(context, name)
     began = time.monotonic()
     fitted = cross_fit(learner, users, features)
     means = predict_everybody(fitted, users, features)

@@ -5,7 +5,7 @@ from typing import Any
 
 from causal_tasks.run_folder import StageContext
 from causal_tasks.storage import Uri, json_bytes
-from causal_tasks.uplift.candidates import candidate
+from causal_tasks.uplift.stages.fitting import unfitted
 from causal_tasks.uplift.stages.users import Users
 from causal_tasks.uplift.tuning import Trial, Tuning
 from causal_tasks.uplift.tuning import tune as search
@@ -25,9 +25,7 @@ def tune(context: StageContext) -> dict[str, Uri]:
     users = Users.read(context, features)
     fold = users.frame["fold"].to_numpy()
     rows = users.scored & (fold <= VALIDATION_FOLD)
-    learner = candidate(
-        name, device=context.settings.device, n_jobs=context.settings.threads, random_state=experiment.mining.seed
-    )
+    learner = unfitted(context, name)
     trials = _Trials(context)
     tuning = search(
         learner,

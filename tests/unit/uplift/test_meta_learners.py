@@ -9,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 
 from causal_tasks.base_models import LightGBM
 from causal_tasks.errors import InputError
+from causal_tasks.experiment import Mining
 from causal_tasks.uplift import (
     CANDIDATES,
     SLearner,
@@ -280,3 +281,7 @@ def test_a_single_fold_is_refused():
     X, outcome, arm, _ = experiment(500)
     with pytest.raises(InputError, match=r"only fold is \[3\]"):
         predict_out_of_fold(fast(), X, outcome, arm, np.full(500, 3))
+
+
+def test_an_experiment_trains_every_candidate_unless_it_says_otherwise():
+    assert Mining().candidates == tuple(CANDIDATES)
