@@ -28,7 +28,7 @@ MINE = Pipeline(
         ),
         Stage(
             name="validate",
-            run="causal_tasks.data.checks:validate",
+            run="causal_tasks.validity.stage:validate",
             code=1,
             reads=(*_DESIGN, "window", "metrics", "features", "mining"),
             needs=("prepare",),

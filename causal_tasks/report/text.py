@@ -38,11 +38,12 @@ class Catalog:
 
 @cache
 def catalog(language: Language) -> Catalog:
-    """The catalogue of ``language``."""
+    """The catalogue of ``language``: all files of its folder together."""
     import yaml
 
-    document = files("causal_tasks.report").joinpath(f"locales/{language}.yaml").read_text(encoding="utf-8")
-    return Catalog(language, dict(_flattened(yaml.safe_load(document))))
+    folder = files("causal_tasks.report").joinpath(f"locales/{language}")
+    documents = (yaml.safe_load(file.read_text(encoding="utf-8")) for file in folder.iterdir())
+    return Catalog(language, dict(entry for document in documents for entry in _flattened(document)))
 
 
 def _flattened(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """Groups of users who respond differently: found on one part of the users, proven on the other."""
 
+from causal_tasks.evaluation.estimate import Estimate
 from causal_tasks.rule import Rule
-from causal_tasks.subpopulations.evidence import Estimate
 from causal_tasks.subpopulations.mining import mine
 from causal_tasks.subpopulations.records import Mining, Subpopulation, TreeNode
 from causal_tasks.subpopulations.rules import grow_tree

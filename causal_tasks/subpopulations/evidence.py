@@ -7,38 +7,19 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict
 from scipy.special import ndtri
 from scipy.stats import false_discovery_control
 
 from causal_tasks.effects.arguments import cluster_codes
 from causal_tasks.effects.effect import NEAR_ZERO
-from causal_tasks.effects.inference import two_sided_p_value, two_sided_quantile
+from causal_tasks.effects.inference import two_sided_quantile
+from causal_tasks.evaluation.estimate import LEVEL, Estimate
 from causal_tasks.evaluation.scores import dr_scores, mean_scores
 
-LEVEL = 0.95
 POWER = 0.8
 
 Vector = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-
-
-class Estimate(BaseModel):
-    """A number with its uncertainty, in outcome units.
-
-    Attributes:
-        estimate: Treatment minus control, or a difference of such differences.
-        standard_error: Of ``estimate``.
-        interval: Two-sided 95 %, normal.
-        p_value: Two-sided, of zero.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    estimate: float
-    standard_error: float
-    interval: tuple[float, float]
-    p_value: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +166,7 @@ class Scores:
     def _estimate(self, mean: _Mean | None) -> Estimate | None:
         if mean is None:
             return None
-        error = self._standard_error(mean.influence)
-        half = two_sided_quantile(LEVEL) * error
-        return Estimate(
-            estimate=mean.value,
-            standard_error=error,
-            interval=(mean.value - half, mean.value + half),
-            p_value=two_sided_p_value(mean.value, error),
-        )
+        return Estimate.of(mean.value, self._standard_error(mean.influence))
 
     def _relative(self, effect: _Mean | None, control: _Mean | None, baseline: float) -> float | None:
         if effect is None or control is None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, field_serializer
 
+from causal_tasks.evaluation.estimate import Estimate
 from causal_tasks.rule import Rule
-from causal_tasks.subpopulations.evidence import Estimate
 from causal_tasks.subpopulations.grades import Grade
 from causal_tasks.subpopulations.selection import Kind
 

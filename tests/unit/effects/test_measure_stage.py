@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from causal_tasks.effects import cuped, difference_in_means, ratio_of_means
-from causal_tasks.effects.stage import average_effects
+from causal_tasks.effects.averages import average_effects
 from causal_tasks.pipelines import MINE
 from causal_tasks.pipelines.execution import run_stage
 from tests.unit.data.prepared import EVEN, N, healthy_users, prepared_run, profiled, read_outputs, stated, waterfall

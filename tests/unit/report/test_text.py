@@ -5,12 +5,12 @@ from typing import get_args
 
 import pytest
 
-from causal_tasks.data.grading import CODES
 from causal_tasks.experiment import Delivery
 from causal_tasks.report.briefing import Briefing
 from causal_tasks.report.sections.checks import CHECK_CODES, tell_checks
 from causal_tasks.report.text import catalog
 from causal_tasks.rule import LANGUAGES
+from causal_tasks.validity.grading import CODES
 from tests.unit.report import sample
 
 VERDICTS = (

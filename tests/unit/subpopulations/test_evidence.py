@@ -9,7 +9,8 @@ from scipy.stats import norm
 from statsmodels.stats.multitest import multipletests
 
 from causal_tasks.errors import InputError
-from causal_tasks.subpopulations.evidence import Estimate, Evidence, Scores, q_values
+from causal_tasks.evaluation.estimate import Estimate
+from causal_tasks.subpopulations.evidence import Evidence, Scores, q_values
 from causal_tasks.subpopulations.grades import grade
 
 

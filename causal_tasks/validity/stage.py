@@ -20,16 +20,16 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from causal_tasks.data.assignment_checks import assignment_checks
-from causal_tasks.data.balance import Arms
 from causal_tasks.data.columns import outcome_columns, pre_window_columns
-from causal_tasks.data.feature_checks import Screening, screen_features
-from causal_tasks.data.grading import Check, Code, Thresholds
-from causal_tasks.data.metric_checks import arm_size, metric_checks
-from causal_tasks.data.table_checks import cap_checks, table_checks
 from causal_tasks.experiment import Experiment
 from causal_tasks.run_folder import StageContext
 from causal_tasks.storage import Uri
+from causal_tasks.validity.arms import Arms
+from causal_tasks.validity.assignment_checks import assignment_checks
+from causal_tasks.validity.feature_checks import Screening, screen_features
+from causal_tasks.validity.grading import Check, Code, Thresholds
+from causal_tasks.validity.metric_checks import arm_size, metric_checks
+from causal_tasks.validity.table_checks import cap_checks, table_checks
 
 TRUST: frozenset[Code] = frozenset(
     {

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from causal_tasks.data.balance import Arms, goodness_of_fit, homogeneity, symmetry
-from causal_tasks.data.grading import Check, Thresholds, grade
 from causal_tasks.experiment import Experiment
+from causal_tasks.validity.arms import Arms, goodness_of_fit, homogeneity, symmetry
+from causal_tasks.validity.grading import Check, Thresholds, grade
 
 Steps = Mapping[str, Mapping[str, Any]]
 

@@ -4,8 +4,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.contingency_tables import SquareTable
 
-from causal_tasks.data.balance import Arms, goodness_of_fit, homogeneity, symmetry
 from causal_tasks.errors import InputError
+from causal_tasks.validity.arms import Arms, goodness_of_fit, homogeneity, symmetry
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from causal_tasks.data.balance import Arms, Floats
 from causal_tasks.data.columns import outcome_columns, pre_window_columns
-from causal_tasks.data.grading import Check, Status, Thresholds, grade
-from causal_tasks.data.variation import is_constant, majority_share
 from causal_tasks.experiment import Experiment, Metric
+from causal_tasks.validity.arms import Arms, Floats
+from causal_tasks.validity.grading import Check, Status, Thresholds, grade
+from causal_tasks.validity.variation import is_constant, majority_share
 
 
 def metric_checks(users: pd.DataFrame, arms: Arms, experiment: Experiment, thresholds: Thresholds) -> list[Check]:

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from causal_tasks.data.checks import HOUSEKEEPING, STOPS, TRUST, judge, run_checks
-from causal_tasks.data.grading import CODES, Check, Thresholds, grade
 from causal_tasks.pipelines import MINE
 from causal_tasks.pipelines.execution import run_stage
+from causal_tasks.validity.grading import CODES, Check, Thresholds, grade
+from causal_tasks.validity.stage import HOUSEKEEPING, STOPS, TRUST, judge, run_checks
 from tests.unit.data.prepared import (
     EVEN,
     FEATURES,

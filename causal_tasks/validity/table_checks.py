@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from causal_tasks.data.grading import Check, Thresholds, grade
+from causal_tasks.validity.grading import Check, Thresholds, grade
 
 
 def table_checks(profile: Mapping[str, Any], units: int, thresholds: Thresholds) -> list[Check]:

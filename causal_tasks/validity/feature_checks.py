@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from causal_tasks.data.balance import Arms
-from causal_tasks.data.grading import Check, Code, Thresholds, grade
-from causal_tasks.data.variation import are_distinct_integers, majority_share
 from causal_tasks.experiment import Experiment
+from causal_tasks.validity.arms import Arms
+from causal_tasks.validity.grading import Check, Code, Thresholds, grade
+from causal_tasks.validity.variation import are_distinct_integers, majority_share
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Whether an experiment can be trusted, and whether it can be mined."""
