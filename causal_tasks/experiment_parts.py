@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from causal_tasks.rule import LANGUAGES, Language, Text
 
@@ -234,6 +234,8 @@ class Mining(Part):
         max_depth: Conditions per rule, at most.
         min_share: Smallest share of users that a rule may cover.
         costs: Cost per treated user by arm, in the primary metric's unit.
+        stability_trees: Bootstrap trees by which the stability of rules is measured.
+        placebos: Runs on arms dealt anew, besides the one on the pre-window, that count rules found by chance.
     """
 
     candidates: tuple[Id, ...] = tuple(
@@ -246,6 +248,48 @@ class Mining(Part):
     max_depth: int = Field(default=3, ge=1, le=5)
     min_share: float = Field(default=0.03, gt=0, le=0.5)
     costs: dict[str, float] = {}
+    stability_trees: int = Field(default=50, ge=0, le=1000)
+    placebos: int = Field(default=2, ge=0, le=100)
+
+
+class Predicted(Part):
+    """An effect as it was predicted, in the metric's own unit, treatment minus control.
+
+    Attributes:
+        estimate: The effect that the follow-up is sized for; its sign is the claim.
+        interval: What the run that found the rule says the effect may be.
+    """
+
+    estimate: FiniteFloat
+    interval: tuple[FiniteFloat, FiniteFloat]
+
+    @model_validator(mode="after")
+    def _claims_a_direction(self) -> Self:
+        if self.estimate == 0:
+            raise ValueError("a predicted effect of 0 claims no direction")
+        if self.interval[0] > self.interval[1]:
+            raise ValueError(f"interval {list(self.interval)} ends before it begins")
+        return self
+
+
+class Follows(Part):
+    """The finding that an experiment was made to confirm or retire, as the run that found it states it.
+
+    Attributes:
+        experiment_id: Of the experiment in which it was found.
+        revision: Of that experiment.
+        rule: Id of the subpopulation in that run's result, such as ``s1``; what it says is in ``eligible``.
+        treatment: Arm that the rule compares with control.
+        kind: ``positive`` claims that the users gain, ``negative`` that they lose.
+        predicted: Its effect on the primary metric.
+    """
+
+    experiment_id: Id
+    revision: int = Field(ge=1)
+    rule: Id
+    treatment: Name
+    kind: Literal["positive", "negative"]
+    predicted: Predicted
 
 
 class Delivery(Part):

@@ -243,9 +243,8 @@ def run_pipeline(pipeline: Pipeline, run: RunFolder, *, progress: Progress | Non
 
 
 def _dispensable(pipeline: Pipeline, stage: Stage) -> bool:
-    """Whether later stages read it where it ran, and none needs it."""
-    needed = any(stage.name in later.needs for later in pipeline.stages)
-    return not needed and stage is not pipeline.stages[-1]
+    """Whether it is mapped, so that its failures have records that later stages read, and none of them needs it."""
+    return stage.over is not None and not any(stage.name in later.needs for later in pipeline.stages)
 
 
 def _items(stage: Stage, done: Mapping[str, Sequence[StageResult]]) -> Sequence[str | None]:

@@ -17,8 +17,9 @@ def direct_inputs(pipeline: Pipeline, stage: Stage) -> list[str]:
 
 
 def is_gate(pipeline: Pipeline, stage: Stage) -> bool:
-    """Whether a stage decides by itself if enough instances of a mapped stage have survived."""
-    return stage.survives_failures and any(pipeline[name].over for name in stage.needs)
+    """Whether a stage decides by itself if enough instances of a mapped stage that it waits for have survived."""
+    waited_for = {ancestor for name in stage.inputs for ancestor in _ancestors(pipeline, name)}
+    return stage.survives_failures and any(pipeline[name].over for name in stage.inputs if name not in waited_for)
 
 
 def trigger_rule(pipeline: Pipeline, stage: Stage) -> TriggerRule:

@@ -13,6 +13,8 @@ from causal_tasks.run_folder import StageContext
 from causal_tasks.storage import Uri
 from causal_tasks.uplift.candidates import candidate
 from causal_tasks.uplift.cross_fitting import OutOfFold, predict_out_of_fold
+from causal_tasks.uplift.learner import MetaLearner
+from causal_tasks.uplift.meta_learners import load_learner
 from causal_tasks.uplift.stages.users import Users
 
 
@@ -77,3 +79,14 @@ def write_models(context: StageContext, fitted: OutOfFold) -> Uri:
         for file in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
             context.write_bytes(f"models/{file.relative_to(folder).as_posix()}", file.read_bytes())
     return f"{context.folder}/models"
+
+
+def read_models(context: StageContext, stage: str, item: str | None = None) -> list[MetaLearner]:
+    """The learners that ``write_models`` wrote in an earlier stage, in the order of their folds."""
+    models = context.uri(stage, "models", item=item)
+    with tempfile.TemporaryDirectory() as folder:
+        for file in context.storage.list_files(models, hash_local=False):
+            path = Path(folder) / file.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(context.storage.read_bytes(f"{models}/{file.path}"))
+        return [load_learner(path) for path in sorted(Path(folder).iterdir())]

@@ -12,20 +12,27 @@ from causal_tasks.evaluation import auuc_interval, compare
 from causal_tasks.run_folder import StageContext
 from causal_tasks.storage import Uri
 from causal_tasks.uplift.cross_fitting import OutOfFold
+from causal_tasks.uplift.drivers import drivers
+from causal_tasks.uplift.learner import MetaLearner
 from causal_tasks.uplift.stages.card import portable
 from causal_tasks.uplift.stages.fitting import (
     cross_fit,
     predict_everybody,
+    read_models,
     unfitted,
     uplift_of,
     write_models,
     write_predictions,
 )
+from causal_tasks.uplift.stages.replicate import replications
 from causal_tasks.uplift.stages.shortlist import failed_items
 from causal_tasks.uplift.stages.users import Users
 
 COMPARISON_FOLD = 4
 """The discovery fold on which entrants are compared; they are fitted on the others."""
+
+DRIVER_USERS = 5_000
+"""Estimation users among whom features are shuffled: every feature costs a prediction by every model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +65,13 @@ class Entrant:
 
 
 def select(context: StageContext) -> dict[str, Uri]:
-    """Compare the entrants and hand on the predictions and models of the best.
+    """Compare the entrants, hand on the predictions and models of the best, and say what drives them.
 
     Raises:
         InputError: The comparison fold has no user with an outcome.
     """
     improved = _improved_parameters(context)
-    features: list[str] = context.read_json("validate", "features")["used"] if improved else []
+    features: list[str] = context.read_json("validate", "features")["used"]
     users = Users.read(context, features)
     rows = _compared_rows(users)
     finalists: list[str] = context.read_json("shortlist", "items")
@@ -80,15 +87,42 @@ def select(context: StageContext) -> dict[str, Uri]:
         "failed": failed_items(context, "train"),
         "tuning_failed": failed_items(context, "tune"),
     }
-    written = {"selection": context.write_json("selection.json", selection)}
+    written = {
+        "selection": context.write_json("selection.json", selection),
+        "items": context.write_json("items.json", replications(context.experiment)),
+    }
     if winner.fitted is None:
-        return written | _handed_on(context, winner.candidate)
-    fitted = winner.fitted.joined(cross_fit(winner.learner, users, features, range(COMPARISON_FOLD)))
-    means = predict_everybody(fitted, users, features)
-    uplift = uplift_of(means, context.experiment)
-    return written | {
-        "predictions": write_predictions(context, users.frame["unit"], uplift, means),
-        "models": write_models(context, fitted),
+        learners = read_models(context, "train", winner.candidate)
+        written |= _handed_on(context, winner.candidate)
+    else:
+        fitted = winner.fitted.joined(cross_fit(winner.learner, users, features, range(COMPARISON_FOLD)))
+        learners = list(fitted.learners.values())
+        means = predict_everybody(fitted, users, features)
+        uplift = uplift_of(means, context.experiment)
+        written |= {
+            "predictions": write_predictions(context, users.frame["unit"], uplift, means),
+            "models": write_models(context, fitted),
+        }
+    return written | {"drivers": context.write_json("drivers.json", _drivers(learners, users, features))}
+
+
+def _drivers(learners: Sequence[MetaLearner], users: Users, features: Sequence[str]) -> dict[str, Any]:
+    """What drives the predictions of estimation users, by treatment."""
+    seed = users.experiment.mining.seed
+    rows = np.flatnonzero(~users.discovery)
+    if len(rows) > DRIVER_USERS:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, DRIVER_USERS, replace=False))
+    found = drivers(learners, users.frame.loc[users.frame.index[rows], list(features)], seed=seed)
+    return {
+        str(treatment): [
+            {
+                "feature": row.feature,
+                "importance": row.importance.estimate,
+                "interval": list(row.importance.interval),
+            }
+            for row in ranked
+        ]
+        for treatment, ranked in found.items()
     }
 
 

@@ -24,7 +24,7 @@ DAGS = REPOSITORY / "dags"
 TASKS = {
     "mine_subpopulations": [
         *("prepare", "validate", "measure", "train", "shortlist"),
-        *("tune", "select", "mine", "report", "notify"),
+        *("tune", "select", "replicate", "mine", "report", "notify"),
     ],
     "watch_experiments": ["find", "start"],
     "backfill_experiments": ["find", "start"],
@@ -37,7 +37,8 @@ TRIGGER_RULES = {
     "shortlist": "all_done",
     "tune": "all_success",
     "select": "all_done",
-    "mine": "all_success",
+    "replicate": "all_success",
+    "mine": "all_done",
     "report": "none_failed",
     "notify": "all_done_setup_success",
 }
@@ -67,14 +68,15 @@ def test_the_main_job_starts_tasks_by_the_rules_of_the_design(mine: DAG) -> None
     assert [task.task_id for task in mine.tasks if task.is_teardown] == ["notify"]
 
 
-def test_only_train_and_tune_are_mapped_and_their_instances_are_named_by_candidate(mine: DAG) -> None:
+def test_instances_of_mapped_tasks_are_named_by_what_they_work_on(mine: DAG) -> None:
     mapped = {task.task_id: task.map_index_template for task in mine.tasks if task.is_mapped}
-    assert mapped == dict.fromkeys(("train", "tune"), "{{ task.item }}")
+    assert mapped == dict.fromkeys(("train", "tune", "replicate"), "{{ task.item }}")
 
 
 def test_failed_instances_of_a_mapped_task_reach_a_gate_only(mine: DAG) -> None:
     assert mine.get_task("train").downstream_task_ids == {"shortlist", "notify"}
     assert mine.get_task("tune").downstream_task_ids == {"select", "notify"}
+    assert mine.get_task("replicate").downstream_task_ids == {"mine", "notify"}
     assert mine.get_task("report").upstream_task_ids == {"measure", "shortlist", "select", "mine"}
 
 

@@ -53,7 +53,15 @@ def select(context: StageContext) -> dict[str, str]:
     _begin(context, "select")
     trained, tuned = ([manifest.item for manifest in context.inputs[stage]] for stage in ("train", "tune"))
     selection = {"trained": trained, "tuned": tuned, "failed": sorted(context.failures)}
-    return {"selection": context.write_json("selection.json", selection)}
+    return {
+        "selection": context.write_json("selection.json", selection),
+        "items": context.write_json("items.json", ["seed_1", "permuted_1"]),
+    }
+
+
+def replicate(context: StageContext) -> dict[str, str]:
+    _begin(context, "replicate")
+    return {"predictions": context.write_json("predictions.json", [])}
 
 
 def mine(context: StageContext) -> dict[str, str]:
@@ -96,12 +104,13 @@ SMALL = Pipeline(
             wants=("tune",),
             survives_failures=True,
         ),
-        _stage("mine", needs=("prepare", "validate", "select")),
+        _stage("replicate", needs=("prepare", "validate", "select"), over="select"),
+        _stage("mine", needs=("prepare", "validate", "select"), wants=("replicate",), survives_failures=True),
         _stage(
             "report",
             reads=("delivery",),
             needs=("prepare", "validate", "measure"),
-            wants=("train", "shortlist", "tune", "select", "mine"),
+            wants=("train", "shortlist", "tune", "select", "replicate", "mine"),
             survives_failures=True,
         ),
     ),

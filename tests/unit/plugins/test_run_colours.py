@@ -23,13 +23,14 @@ def ended(
     shortlist: str = OK,
     tune: str | tuple[str, ...] = (OK, OK),
     select: str = OK,
+    replicate: str | tuple[str, ...] = (OK, OK),
     mine: str = OK,
     report: str = OK,
 ) -> dict[str, str]:
     """State by task; a mapped task that was never expanded has one state, an expanded one as many as instances."""
     states = dict.fromkeys(("prepare", "validate", "measure", "notify"), OK)
     states |= {"shortlist": shortlist, "select": select, "mine": mine, "report": report}
-    for name, instances in (("train", train), ("tune", tune)):
+    for name, instances in (("train", train), ("tune", tune), ("replicate", replicate)):
         if isinstance(instances, str):
             states[name] = instances
         else:
@@ -39,16 +40,39 @@ def ended(
 
 CASES = {
     "all goes well": ({}, OK, ended()),
-    "nothing to mine": ({}, OK, ended(train=SKIPPED, shortlist=SKIPPED, tune=SKIPPED, select=SKIPPED, mine=SKIPPED)),
+    "nothing to mine": (
+        {},
+        OK,
+        ended(train=SKIPPED, shortlist=SKIPPED, tune=SKIPPED, select=SKIPPED, replicate=SKIPPED, mine=SKIPPED),
+    ),
     "one candidate dies": ({"train/a": OUT_OF_MEMORY}, OK, ended(train=(FAILED, OK), tune=(OK,))),
     "all candidates die": (
         {"train/a": WRONG_INPUT, "train/b": OUT_OF_MEMORY},
         FAILED,
-        ended(train=(FAILED, FAILED), shortlist=FAILED, tune=IN_VAIN, select=SKIPPED, mine=SKIPPED, report=IN_VAIN),
+        ended(
+            train=(FAILED, FAILED),
+            shortlist=FAILED,
+            tune=IN_VAIN,
+            select=SKIPPED,
+            replicate=SKIPPED,
+            mine=SKIPPED,
+            report=IN_VAIN,
+        ),
     ),
     "one tuning dies": ({"tune/b": OUT_OF_MEMORY}, OK, ended(tune=(OK, FAILED))),
     "all tunings die": ({"tune/a": WRONG_INPUT, "tune/b": OUT_OF_MEMORY}, OK, ended(tune=(FAILED, FAILED))),
-    "selection dies": ({"select": OUT_OF_MEMORY}, FAILED, ended(select=FAILED, mine=IN_VAIN, report=IN_VAIN)),
+    "selection dies": (
+        {"select": OUT_OF_MEMORY},
+        FAILED,
+        ended(select=FAILED, replicate=IN_VAIN, mine=SKIPPED, report=IN_VAIN),
+    ),
+    "one replication dies": ({"replicate/seed_1": OUT_OF_MEMORY}, OK, ended(replicate=(FAILED, OK))),
+    "all replications die": (
+        {"replicate/seed_1": WRONG_INPUT, "replicate/permuted_1": OUT_OF_MEMORY},
+        OK,
+        ended(replicate=(FAILED, FAILED)),
+    ),
+    "mining dies": ({"mine": OUT_OF_MEMORY}, FAILED, ended(mine=FAILED, report=IN_VAIN)),
 }
 
 

@@ -18,7 +18,9 @@ def test_a_run_goes_from_an_id_to_published_results(lake: Path) -> None:
     run = started()
     run_until(run, "report")
     trained, tuned = ["train/a", "train/b"], ["tune/a", "tune/b"]
-    assert ["prepare", "validate", "measure", *trained, "shortlist", *tuned, "select", "mine", "report"] == CALLS
+    replicated = ["replicate/seed_1", "replicate/permuted_1"]
+    learned = [*trained, "shortlist", *tuned, "select", *replicated]
+    assert ["prepare", "validate", "measure", *learned, "mine", "report"] == CALLS
     assert (lake / "runs/demo/r1/result.json").exists()
     assert run.asset_events[RESULTS] == {
         "experiment_id": "demo",
@@ -212,7 +214,8 @@ def test_a_stage_waits_for_gates_and_for_inputs_that_nothing_else_waits_for() ->
         "shortlist": {"train"},
         "tune": {"shortlist"},
         "select": {"shortlist", "tune"},
-        "mine": {"select"},
+        "replicate": {"select"},
+        "mine": {"replicate", "select"},
         "report": {"measure", "mine", "shortlist", "select"},
     }
 
@@ -222,9 +225,9 @@ def test_a_failed_gate_is_not_hidden_by_what_it_made_others_skip() -> None:
     with DAG("small", schedule=None):
         tasks = wire(SMALL)
     rules = {name: task.trigger_rule for name, task in tasks.items()}
-    assert rules["shortlist"] == rules["select"] == TriggerRule.ALL_DONE
+    assert rules["shortlist"] == rules["select"] == rules["mine"] == TriggerRule.ALL_DONE
     assert rules["report"] == TriggerRule.NONE_FAILED
-    others = {rules[name] for name in ("prepare", "validate", "measure", "train", "tune", "mine")}
+    others = {rules[name] for name in ("prepare", "validate", "measure", "train", "tune", "replicate")}
     assert others == {TriggerRule.ALL_SUCCESS}
 
 

@@ -126,10 +126,11 @@ def selected_from(tmp_path, noise):
     run, before = opened(tmp_path, statement(), users, items=tuple(noise))
     random = np.random.default_rng(1)
     manifests = []
+    learner = candidate("t_lightgbm").fit(users[["x0", "city"]], effect, users["arm"].astype("str"), control="off")
     for name, deviation in noise.items():
         attempt = run.begin("train", name, "1" * 8)
         uplift = effect + deviation * random.normal(size=len(users))
-        run.storage.write_json(f"{attempt.folder}/models/fold-0/model.json", name)
+        learner.save(Path(f"{attempt.folder}/models/fold-0".removeprefix("file://")))
         outputs = {
             "card": run.storage.write_json(f"{attempt.folder}/card.json", {"parameters": {}}),
             "predictions": run.storage.write_table(f"{attempt.folder}/p.parquet", pd.DataFrame({"uplift__on": uplift})),
@@ -157,6 +158,24 @@ def test_the_choice_is_clear_only_where_every_other_candidate_is_worse_beyond_ch
     assert [row["auuc"] for row in board] == sorted((row["auuc"] for row in board), reverse=True)
     assert all(row["difference_to_winner"]["estimate"] <= 0 for row in board[1:])
     assert selection["distinguishable"] == distinguishable
+
+
+def test_the_drivers_are_the_features_that_the_effect_depends_on(mined):
+    ranked = json_of(mined.run, mined.select(), "drivers")
+    assert list(ranked) == ["on"]
+    assert {row["feature"] for row in ranked["on"]} == {"x0", "city"}
+    for row in ranked["on"]:
+        assert 0 < row["interval"][0] < row["importance"] < row["interval"][1]
+
+
+def test_the_winner_is_to_be_fitted_again_with_other_seeds_and_where_nothing_can_be_found(mined):
+    assert json_of(mined.run, mined.select(), "items") == [
+        "seed_1",
+        "seed_2",
+        "pre_period",
+        "permuted_1",
+        "permuted_2",
+    ]
 
 
 def test_finalists_whose_tuning_failed_enter_with_their_defaults_and_it_is_said(tmp_path):
