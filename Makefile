@@ -10,8 +10,11 @@ DEBIAN_PACKAGES = fonts-wqy-zenhei chromium
 LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml --generate-hashes --quiet
 # An image gets the versions that the tests have run with.
 LOCK_IMAGE = $(LOCK) --constraint requirements/cpu.txt --python-platform x86_64-manylinux_2_28
+# Wheels only; xgboost-cpu stands in for xgboost and its CUDA libraries.
+LOCK_PEERS = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile requirements/peers.in --generate-hashes --quiet \
+	--only-binary :all: --no-emit-package xgboost --no-emit-package nvidia-nccl-cu12
 
-.PHONY: help setup demo test test-minio lint format calibrate bench stop up down lock clean
+.PHONY: help setup demo test test-minio lint format calibrate bench peers stop up down lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' Makefile | expand -t 12
@@ -68,6 +71,15 @@ bench: setup ## Measure the pipeline (BENCH="--users 100000 --airflow"), then th
 	$(BIN)/python -m benchmarks.pipeline $(BENCH)
 	$(BIN)/python -m benchmarks.join $(BENCH_JOIN)
 
+peers: setup ## Make .venv-peers, in which the benchmarks run causalml, EconML and scikit-uplift
+	@set -e; \
+	wanted=$$(sha256sum < requirements/peers.txt); \
+	if [ "$$(cat .venv-peers/installed 2>/dev/null)" != "$$wanted" ]; then \
+		[ -x .venv-peers/bin/python ] || $(PYTHON) -m venv .venv-peers; \
+		$(BIN)/uv pip install --quiet --python .venv-peers/bin/python --require-hashes --no-deps -r requirements/peers.txt; \
+		echo "$$wanted" > .venv-peers/installed; \
+	fi
+
 stop: ## Stop every server that the demo or "local_stack up" has left running
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local_stack down; fi
 
@@ -86,7 +98,8 @@ lock: setup ## Bring the locks in requirements/ in line with pyproject.toml
 		--no-emit-package torch --output-file requirements/cpu.txt
 	$(LOCK_IMAGE) --python-version 3.11 --extra cpu --extra airflow --extra docker --output-file requirements/docker.txt
 	$(LOCK_IMAGE) --python-version 3.12 --extra gpu --prerelease disallow --output-file requirements/gpu.txt
+	$(LOCK_PEERS) --python-version 3.11 --output-file requirements/peers.txt
 
 clean: stop ## Remove everything that was made here but .venv
 	rm -rf .local build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	find . -name __pycache__ -not -path "./.venv/*" -prune -exec rm -rf {} +
+	find . -name __pycache__ -not -path "./.venv*/*" -prune -exec rm -rf {} +

@@ -15,15 +15,18 @@ from causal_tasks.experiment_parts import (
     Delivery,
     Feature,
     Features,
+    Follows,
     Id,
     Metric,
     Mining,
     Name,
     Part,
+    Predicted,
     Tables,
     Window,
 )
 from causal_tasks.rule import Rule
+from causal_tasks.thresholds import Thresholds
 
 __all__ = [
     "LONG_AGO",
@@ -34,9 +37,12 @@ __all__ = [
     "Experiment",
     "Feature",
     "Features",
+    "Follows",
     "Metric",
     "Mining",
+    "Predicted",
     "Tables",
+    "Thresholds",
     "Window",
 ]
 
@@ -66,11 +72,13 @@ class Experiment(Part):
         unit: Column that identifies a unit in all tables.
         cluster: Column of assignments by which units were randomised together.
         eligible: Only units that fulfil this rule at first exposure count.
+        follows: The finding of an earlier experiment that this one confirms or retires; ``eligible`` holds its rule.
         tables: Where the data is.
         dataset: One table with one row per user, in place of ``tables``; then ``window`` only describes it.
         window: Which days count; required unless there is a ``dataset``.
         metrics: Outcomes, exactly one of them primary.
         features: What is known before exposure.
+        thresholds: From where on a check warns or fails, where that is not the default.
         mining: How subpopulations are searched.
         delivery: Who is told.
     """
@@ -90,11 +98,13 @@ class Experiment(Part):
     unit: Name = "user_id"
     cluster: Name | None = None
     eligible: Rule | None = None
+    follows: Follows | None = None
     tables: Tables = Tables()
     dataset: Dataset | None = None
     window: Window
     metrics: Annotated[tuple[Metric, ...], Field(min_length=1)]
     features: Features = Features()
+    thresholds: Thresholds = Thresholds()
     mining: Mining = Mining()
     delivery: Delivery = Delivery()
 
@@ -131,6 +141,7 @@ class Experiment(Part):
             yield f"mining.costs names unknown arms {sorted(unknown)}; known are {list(arms)}"
         if self.dataset:
             yield from self._dataset_problems()
+        yield from self._follow_up_problems()
         if self.status == "finished" and self.ended_at is None and not self.dataset:
             yield "a finished experiment needs ended_at"
         if self.started_at and self.ended_at and self.started_at >= self.ended_at:
@@ -143,6 +154,21 @@ class Experiment(Part):
             yield f"window.pre_days is {self.window.pre_days}, but a dataset has no days before exposure; set it to 0"
         if daily := [metric.name for metric in self.metrics if metric.aggregate in {"mean", "last"}]:
             yield f"metrics {daily}: a dataset has one value per user; use aggregate 'sum' (as it is) or 'any' (0 or 1)"
+
+    def _follow_up_problems(self) -> Iterator[str]:
+        follows = self.follows
+        if follows is None:
+            return
+        if follows.treatment not in self.treatments:
+            yield f"follows.treatment {follows.treatment!r} is none of the treatments {list(self.treatments)}"
+        if self.eligible is None:
+            yield "follows: eligible must state whom the rule covers; about other users it claims nothing"
+        gains = self.primary.benefit(follows.predicted.estimate) > 0
+        if gains != (follows.kind == "positive"):
+            yield (
+                f"follows: kind {follows.kind!r} does not fit a predicted effect of {follows.predicted.estimate:g} on "
+                f"{self.primary.name!r}, of which {'more' if self.primary.sign == 1 else 'less'} is better"
+            )
 
     @property
     def arms(self) -> tuple[str, ...]:

@@ -190,6 +190,7 @@ class Feature(Part):
         actionable: Whether the business can target by it.
         sensitive: Never used in rules and never shown.
         static: Does not change over time.
+        levels: Values that it may have, numbers as text; None: any. A check names all others that it finds.
     """
 
     display: Text = Text()
@@ -197,6 +198,7 @@ class Feature(Part):
     actionable: bool = True
     sensitive: bool = False
     static: bool = False
+    levels: tuple[str, ...] | None = None
 
 
 class Features(Part):

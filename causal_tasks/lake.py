@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from causal_tasks.experiment import Experiment
+from causal_tasks.errors import InputError
+from causal_tasks.experiment import Experiment, Follows
 from causal_tasks.settings import Settings
 
 TableName = Literal["assignments", "metrics", "features", "dataset"]
@@ -29,7 +30,38 @@ def source_uris(experiment: Experiment, settings: Settings) -> dict[TableName, s
 
 def run_uri(experiment: Experiment, settings: Settings) -> str:
     """The run folder of the experiment's revision."""
-    return f"{settings.lake}/runs/{experiment.experiment_id}/r{experiment.revision}"
+    return _run_uri(experiment.experiment_id, experiment.revision, settings)
+
+
+def _run_uri(experiment_id: str, revision: int | str, settings: Settings) -> str:
+    return f"{settings.lake}/runs/{experiment_id}/r{revision}"
+
+
+def uri_of_run(run: str, settings: Settings) -> str:
+    """The address of a run folder, given its run id ``<experiment_id>.r<revision>`` or the address itself.
+
+    Raises:
+        InputError: It is neither.
+    """
+    if "://" in run:
+        return run.rstrip("/")
+    experiment_id, mark, revision = run.rpartition(".r")
+    if not (mark and experiment_id and revision.isdigit()):
+        raise InputError(
+            f"{run!r} names no run", remedy="give <experiment_id>.r<revision>, or the address of the run folder"
+        )
+    return _run_uri(experiment_id, revision, settings)
+
+
+def ledger_folder(settings: Settings) -> str:
+    """The folder in which follow-up experiments leave what came of the findings that they followed."""
+    return f"{settings.lake}/ledger"
+
+
+def ledger_uri(experiment: Experiment, follows: Follows, settings: Settings) -> str:
+    """The one entry that a follow-up's run makes: by the finding, then by the run that followed it."""
+    finding = f"{follows.experiment_id}.r{follows.revision}.{follows.rule}"
+    return f"{ledger_folder(settings)}/{finding}/{experiment.run_id}.json"
 
 
 def truth_uri(experiment: str, settings: Settings) -> str:

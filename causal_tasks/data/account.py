@@ -8,6 +8,7 @@ import pandas as pd
 
 from causal_tasks.data import join
 from causal_tasks.data.cohort import Cohort, count_by_arm
+from causal_tasks.data.id_formats import IdFormats
 from causal_tasks.data.waterfall import Counts
 from causal_tasks.errors import InputError
 
@@ -26,6 +27,7 @@ class JoinAccount:
         repeated_feature_rows: The same among the newest rows of the features table.
         without_metrics: Units without a metrics row in the outcome window.
         without_features: Units without a feature row that is new enough.
+        id_formats: How ids with and without rows are written, by table.
     """
 
     def __init__(self, arms: Sequence[str]) -> None:
@@ -35,6 +37,7 @@ class JoinAccount:
         self.analysed: Counts = self.not_eligible.copy()
         self.metric_rows = self.repeated_metric_rows = self.repeated_feature_rows = 0
         self.without_metrics = self.without_features = 0
+        self.id_formats = {"metrics": IdFormats(), "features": IdFormats()}
 
     def add(self, joined: pd.DataFrame, cohort: Cohort, mature: Mask) -> Mask:
         """Account for one slice; returns which of its units are analysed, shape (n,).
@@ -53,7 +56,10 @@ class JoinAccount:
         self.immature += count_by_arm(cohort.arm[eligible & ~mature], self._arms)
         self.analysed += count_by_arm(cohort.arm[analysed], self._arms)
         counts = joined.loc[analysed, list(join.COUNTS)]
-        _require_one_snapshot(counts, cohort.where(analysed))
+        units = cohort.where(analysed)
+        _require_one_snapshot(counts, units)
+        self.id_formats["metrics"].add(units.ids, (counts[join.ALL_ROWS] > 0).to_numpy())
+        self.id_formats["features"].add(units.ids, (counts[join.FEATURE_ROWS] > 0).to_numpy())
         self.metric_rows += int(counts[join.ALL_ROWS].sum())
         self.repeated_metric_rows += int(counts[join.REPEATED_ROWS].sum())
         self.repeated_feature_rows += int((counts[join.FEATURE_ROWS] - counts[join.FEATURE_VARIANTS]).sum())

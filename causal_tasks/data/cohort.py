@@ -66,11 +66,13 @@ class Exposures:
         cohort: Every unit that was ever assigned.
         rows: Assignment rows by position of the arm.
         duplicates: Rows that repeat another one.
+        day_elapsed: Share of the day of first exposure that was over by then, mean over units.
     """
 
     cohort: Cohort
     rows: npt.NDArray[np.int64]
     duplicates: int
+    day_elapsed: float
 
 
 def first_exposures(assignments: pa.Table, experiment: Experiment) -> Exposures:
@@ -95,7 +97,8 @@ def first_exposures(assignments: pa.Table, experiment: Experiment) -> Exposures:
 
     order = np.lexsort((arms, time.cast(pa.int64()).to_numpy(), unit))
     unit, arms = unit[order], arms[order]
-    days = business_days(time.to_pandas(), experiment.window.timezone)[order]
+    seconds = local_seconds(time.to_pandas(), experiment.window.timezone)[order]
+    days = (seconds // _SECONDS_A_DAY).astype(np.int32)
     is_first = np.append(True, unit[1:] != unit[:-1])
     first_arm, start = arms[is_first], days[is_first]
     require_every_arm(first_arm, experiment, table="assignments")
@@ -108,15 +111,15 @@ def first_exposures(assignments: pa.Table, experiment: Experiment) -> Exposures:
     cohort = Cohort(
         ids, first_arm, start, second_arm, None if clusters is None else clusters.take(pa.array(order[is_first]))
     )
-    return Exposures(cohort, count_by_arm(arms, experiment.arms), _repeated_rows(assignments))
+    elapsed = float((seconds[is_first] % _SECONDS_A_DAY).mean() / _SECONDS_A_DAY)
+    return Exposures(cohort, count_by_arm(arms, experiment.arms), _repeated_rows(assignments), elapsed)
 
 
-def business_days(times: "pd.Series[Any]", timezone: str) -> npt.NDArray[np.int32]:
-    """Business day of every time with a zone, days since 1970, shape (n,)."""
+def local_seconds(times: "pd.Series[Any]", timezone: str) -> npt.NDArray[np.int64]:
+    """What the clocks of a zone show at every time with a zone, seconds since 1970 there, shape (n,)."""
     local = times.dt.tz_convert(timezone).dt.tz_localize(None)
-    seconds = local.astype("datetime64[s]").astype("int64").to_numpy()
-    days: npt.NDArray[np.int32] = (seconds // _SECONDS_A_DAY).astype(np.int32)
-    return days
+    seconds: npt.NDArray[np.int64] = local.astype("datetime64[s]").astype("int64").to_numpy()
+    return seconds
 
 
 def day_number(day: date) -> int:

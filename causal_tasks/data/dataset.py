@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,6 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from causal_tasks.data.cap_records import cap_records
+from causal_tasks.data.caps import applied_caps
 from causal_tasks.data.cohort import arm_codes, count_by_arm, require_every_arm
 from causal_tasks.data.columns import outcome_columns
 from causal_tasks.data.contracts import column_of, id_type, require, require_no_null, require_numbers
@@ -20,7 +22,6 @@ from causal_tasks.data.feature_contracts import FeatureColumn, eligibility_colum
 from causal_tasks.data.rows import known_values
 from causal_tasks.data.tables import Chunk, ParquetTable, open_table, read_pieces
 from causal_tasks.data.users import (
-    applied_caps,
     arm_labels,
     as_written,
     feature_levels,
@@ -89,16 +90,21 @@ def prepare_dataset(context: StageContext, dataset: Dataset) -> dict[str, Uri]:
     caps = applied_caps(users, experiment)
     for name, content in part_files(users, caps, feature_levels(users, rows.features)):
         context.write_bytes(f"users/{name}", content)
-    profile = {
+    profile: dict[str, Any] = {
         "cutoff": None,
         "last_metrics_day": None,
         "tables": {_NAME: {"files": len(table.files), "rows": table.rows}},
         "features": feature_profile(users, rows.features),
         "units_without_features": analysed.without([feature.name for feature in rows.features]),
         "units_without_metrics": analysed.without(_metric_columns(experiment)),
-        "caps": {metric: asdict(cap) for metric, cap in caps.items()},
+        "caps": cap_records(users, caps, experiment),
+        "periods": [],
         "duplicate_rows": {},
         "transitions": {},
+        "exposure_day_elapsed": None,
+        "other_experiments": None,
+        "unknown_id_formats": {},
+        "filled_outcomes": filled_outcomes(analysed, experiment),
         "dropped_metrics_rows": {},
     }
     return {
@@ -253,6 +259,20 @@ def user_rows(rows: WideRows, experiment: Experiment) -> pa.Table:
         for name, column in zip(outcome_columns(metric), metric.columns, strict=True)
     }
     return written_rows(who, features, outcomes, experiment)
+
+
+def filled_outcomes(rows: WideRows, experiment: Experiment) -> dict[str, dict[str, int]]:
+    """Users by arm whose missing value of a metric is taken for zero, by metric."""
+    filled = {}
+    for metric in experiment.metrics:
+        if metric.fill == "zero":
+            missing = np.zeros(len(rows.ids), dtype=bool)
+            for column in metric.columns:
+                missing |= pc.is_null(rows.values[column]).to_numpy()
+            filled[metric.name] = dict(
+                zip(experiment.arms, count_by_arm(rows.arm[missing], experiment.arms).tolist(), strict=True)
+            )
+    return filled
 
 
 def waterfall(arm: npt.NDArray[np.int8], eligible: Mask, experiment: Experiment) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from causal_tasks.data.periods import Stretches
 from causal_tasks.data.rows import IDENTITY, KEY, Days
 from causal_tasks.rule import Rule
 
@@ -20,7 +21,7 @@ COUNTS = (OUTCOME_ROWS, ALL_ROWS, REPEATED_ROWS, FEATURE_ROWS, FEATURE_VARIANTS)
 METRIC, FEATURE = "m__", "x__"
 """Prefixes of the tables' own columns."""
 
-SLOT = "slot"
+SLOT, PERIOD = "slot", "period"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,26 @@ class Aggregate:
 
 
 @dataclass(frozen=True, slots=True)
+class PeriodMeans:
+    """Means per day of one column in consecutive stretches of days.
+
+    Attributes:
+        column: Of the rows.
+        before: Stretches of the pre-window.
+        outcome: Stretches of the outcome window.
+        names: Of the results, those before first.
+        windows: Names of the sums over the pre-window and the outcome window: a unit that lacks one has no means in it,
+            otherwise a day without rows adds nothing, in the sums as in the means.
+    """
+
+    column: str
+    before: Stretches
+    outcome: Stretches
+    names: tuple[str, ...]
+    windows: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What to make of a partition.
 
@@ -48,6 +69,7 @@ class Plan:
         days: How the metrics' days are counted.
         outcome: Aggregates of the outcome window.
         before: Aggregates of the pre-window.
+        periods: Means by stretches of both windows; None for none.
         feature_span: Places per unit among the feature rows.
         features: Names of the features, without prefix.
         eligible: Which units count by their features; None for all.
@@ -56,6 +78,7 @@ class Plan:
     days: Days
     outcome: tuple[Aggregate, ...]
     before: tuple[Aggregate, ...]
+    periods: PeriodMeans | None
     feature_span: int
     features: tuple[str, ...]
     eligible: Rule | None
@@ -77,8 +100,8 @@ def join_partition(units: Any, metrics: Any, features: Any, plan: Plan) -> Any:
         plan: What to make of them.
 
     Returns:
-        A frame with ``position``, the aggregates, the features under their prefix, ``eligible`` and the counts,
-        ordered by position.
+        A frame with ``position``, the aggregates, the means of periods, the features under their prefix, ``eligible``
+        and the counts, ordered by position.
     """
     daily, repeated = one_row_per_day(metrics.reset_index(), plan.days.span)
     first_slot = plan.days.before + plan.days.skipped
@@ -91,11 +114,15 @@ def join_partition(units: Any, metrics: Any, features: Any, plan: Plan) -> Any:
     ]
     if plan.before:
         made.append(aggregated(daily[daily[SLOT] < plan.days.before], plan.before))
+    if plan.periods:
+        made.append(period_means(units, daily, plan.periods, plan.days))
     joined = units
     for part in made:
         joined = joined.merge(part, on=POSITION, how="left")
     filled = {a.name: a.fill for a in (*plan.outcome, *plan.before) if a.fill is not None}
     joined = joined.fillna(filled | dict.fromkeys(COUNTS, 0)).astype(dict.fromkeys(COUNTS, "int64"))
+    if plan.periods:
+        joined = _without_missing_windows(joined, plan.periods)
     known = joined[[FEATURE + name for name in plan.features]].rename(
         columns={FEATURE + name: name for name in plan.features}
     )
@@ -148,6 +175,26 @@ def _aggregate(rows: Any, total: Any, values: Any, aggregate: Aggregate) -> Any:
         return valued.drop_duplicates(subset=POSITION, keep="last").set_index(POSITION)[aggregate.column]
     nonzero = valued.assign(nonzero=(valued[aggregate.column] != 0).astype("float64"))
     return nonzero.groupby(POSITION, sort=True)["nonzero"].max()
+
+
+def period_means(units: Any, rows: Any, periods: PeriodMeans, days: Days) -> Any:
+    """One row per unit: ``position`` and its means per day by period, 0 in a period without a value."""
+    slot = rows[SLOT]
+    outcome = periods.outcome.number(slot - days.before - days.skipped) + periods.before.count
+    rows = rows.assign(**{PERIOD: periods.before.number(slot).where(slot < days.before, outcome)})
+    sums = rows.groupby([POSITION, PERIOD], sort=True)[periods.column].sum().reset_index()
+    result = units.set_index(POSITION)
+    for number, (first, last) in enumerate((*periods.before.spans, *periods.outcome.spans)):
+        inside = sums[sums[PERIOD] == number].set_index(POSITION)
+        result[periods.names[number]] = inside[periods.column] / (last - first + 1)
+    return result.fillna(0.0).reset_index()
+
+
+def _without_missing_windows(joined: Any, periods: PeriodMeans) -> Any:
+    for number, name in enumerate(periods.names):
+        window = periods.windows[number >= periods.before.count]
+        joined[name] = joined[name].where(joined[window].notna())
+    return joined
 
 
 def snapshot(rows: Any, span: int) -> Any:

@@ -8,7 +8,8 @@ import pyarrow as pa
 from causal_tasks.data.columns import outcome_columns, pre_window_columns
 from causal_tasks.data.contracts import identity_schema, require_days, require_no_null, require_numbers
 from causal_tasks.data.feature_contracts import FeatureColumn, eligibility_columns, feature_columns
-from causal_tasks.data.join import FEATURE, METRIC, Aggregate, Plan
+from causal_tasks.data.join import FEATURE, METRIC, Aggregate, PeriodMeans, Plan
+from causal_tasks.data.periods import outcome_stretches, periods, pre_window_stretches
 from causal_tasks.data.rows import Days, Source, Units
 from causal_tasks.data.tables import ParquetTable
 from causal_tasks.errors import InputError
@@ -98,6 +99,7 @@ def join_plan(experiment: Experiment, features: Source) -> Plan:
         days=metric_days(experiment),
         outcome=tuple(a for m in experiment.metrics for a in _aggregates(m, outcome_columns(m))),
         before=tuple(a for m in experiment.metrics for a in _aggregates(m, pre_window_columns(m)) if pre),
+        periods=_period_means(experiment),
         feature_span=features.places,
         features=tuple(features.values.names),
         eligible=experiment.eligible,
@@ -109,6 +111,17 @@ def _aggregates(metric: Metric, names: Sequence[str]) -> Iterator[Aggregate]:
     how = "sum" if metric.is_ratio else metric.aggregate
     for name, column in zip(names, metric.columns, strict=True):
         yield Aggregate(name, METRIC + column, how, fill)
+
+
+def _period_means(experiment: Experiment) -> PeriodMeans | None:
+    names = tuple(period.column for period in periods(experiment))
+    if not names:
+        return None
+    primary, window = experiment.primary, experiment.window
+    (column,), (before,), (outcome,) = primary.columns, pre_window_columns(primary), outcome_columns(primary)
+    return PeriodMeans(
+        METRIC + column, pre_window_stretches(window), outcome_stretches(window), names, (before, outcome)
+    )
 
 
 def _cut(table: ParquetTable, column: str, units: Units, days: Days, *, remedy: str) -> ParquetTable:

@@ -9,6 +9,8 @@ from typing import Any
 from causal_tasks import frames
 from causal_tasks.data.account import JoinAccount
 from causal_tasks.data.assignments import read_assignments
+from causal_tasks.data.cap_records import cap_records
+from causal_tasks.data.caps import applied_caps
 from causal_tasks.data.cohort import (
     Exposures,
     count_by_arm,
@@ -26,10 +28,12 @@ from causal_tasks.data.contracts import (
 )
 from causal_tasks.data.dataset import prepare_dataset
 from causal_tasks.data.joining import JoinJob
+from causal_tasks.data.other_experiments import other_experiments
+from causal_tasks.data.periods import periods
 from causal_tasks.data.plan import features_input, join_plan, metrics_input
 from causal_tasks.data.rows import Units
 from causal_tasks.data.tables import EPOCH, ParquetTable, open_table
-from causal_tasks.data.users import Draft, applied_caps, feature_levels, feature_profile, part_files, user_rows
+from causal_tasks.data.users import Draft, feature_levels, feature_profile, part_files, user_rows
 from causal_tasks.data.waterfall import Counts, Waterfall
 from causal_tasks.experiment import Experiment
 from causal_tasks.lake import TableName, source_uris
@@ -83,13 +87,16 @@ def prepare(context: StageContext) -> dict[str, Uri]:
         caps = applied_caps(rows, experiment)
         for name, content in part_files(rows, caps, feature_levels(rows, columns)):
             context.write_bytes(f"users/{name}", content)
-        seen_features = feature_profile(rows, columns)
+        seen_features, seen_caps = feature_profile(rows, columns), cap_records(rows, caps, experiment)
     profile = {
         "cutoff": (EPOCH + timedelta(days=cutoff)).isoformat(),
         "last_metrics_day": last_day.isoformat(),
         "features": seen_features,
-        "caps": {metric: asdict(cap) for metric, cap in caps.items()},
+        "caps": seen_caps,
+        "periods": [asdict(period) for period in periods(experiment)],
         "transitions": transitions(exposures.cohort, experiment.arms),
+        "exposure_day_elapsed": exposures.day_elapsed,
+        "other_experiments": other_experiments(tables["assignments"], experiment, single_arm, threads=settings.threads),
         **_row_profile(tables, exposures, account),
     }
     unseen = count_by_arm(single_arm.arm, experiment.arms) - count_by_arm(cohort.arm, experiment.arms)
@@ -122,6 +129,8 @@ def _row_profile(tables: Tables, exposures: Exposures, account: JoinAccount) -> 
         "tables": {name: {"files": len(table.files), "rows": table.rows} for name, table in tables.items()},
         "units_without_features": account.without_features,
         "units_without_metrics": account.without_metrics,
+        "filled_outcomes": {},
+        "unknown_id_formats": {t: formats.unknown for t, formats in account.id_formats.items() if formats.seen},
         "duplicate_rows": {
             "assignments": exposures.duplicates,
             "metrics": account.repeated_metric_rows,

@@ -1,8 +1,7 @@
-"""Assembles the table of analysed units: caps, levels of text features, part files; on disk, never whole in memory."""
+"""Assembles the table of analysed units: levels of text features, part files; on disk, never whole in memory."""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +12,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from causal_tasks.data.caps import MetricCap, capped
 from causal_tasks.data.cohort import Cohort
 from causal_tasks.data.columns import PREFIXES
 from causal_tasks.data.feature_contracts import FeatureColumn
 from causal_tasks.data.join import FEATURE, Plan
 from causal_tasks.data.parts import buckets, folds, parts
-from causal_tasks.errors import InputError
-from causal_tasks.experiment import Cap, Experiment
+from causal_tasks.experiment import Experiment
 
 PART_ROWS = 250_000
 """Rows of a part file: fixed, so that files do not depend on slices, partitions or threads."""
 
 _ANY_DICTIONARY = 1 << 30
 """Bytes of a dictionary page that are always enough: a fallback to plain pages would lose unused levels."""
-
-
-@dataclass(frozen=True, slots=True)
-class AppliedCap:
-    """A cap as it was applied to a metric.
-
-    Attributes:
-        value: In the metric's unit.
-        share_capped: Share of the units with a value whose value was above it.
-    """
-
-    value: float
-    share_capped: float
 
 
 def user_rows(
@@ -60,7 +46,7 @@ def user_rows(
     }
     if cohort.cluster is not None:
         who["cluster"] = cohort.cluster
-    outcomes = (a.name for a in (*plan.outcome, *plan.before))
+    outcomes = [a.name for a in (*plan.outcome, *plan.before)] + list(plan.periods.names if plan.periods else ())
     return written_rows(
         who,
         {f.name: as_written(pa.array(joined[FEATURE + f.name], f.read, from_pandas=True), f) for f in features},
@@ -124,41 +110,6 @@ class Draft:
         return pa.concat_tables(pa.ipc.open_file(pa.memory_map(str(path))).read_all() for path in self._files)
 
 
-def applied_caps(draft: pa.Table, experiment: Experiment) -> dict[str, AppliedCap]:
-    """The caps of the metrics that have one, pooled over arms.
-
-    Raises:
-        InputError: No unit has a value of such a metric.
-    """
-    return {
-        metric.name: _applied_cap(metric.name, metric.cap, draft[f"y__{metric.name}"])
-        for metric in experiment.metrics
-        if metric.cap is not None
-    }
-
-
-def _applied_cap(metric: str, cap: Cap, outcome: pa.ChunkedArray) -> AppliedCap:
-    values: npt.NDArray[np.float64] = outcome.drop_null().to_numpy()
-    if not len(values):
-        raise InputError(
-            f"metric {metric!r} is to be capped, but no unit has a value",
-            remedy="write its values, or leave the metric out",
-        )
-    # A cap has a quantile exactly where it has no value.
-    bound = cap.value if cap.value is not None else float(np.quantile(values, cap.quantile))  # type: ignore[arg-type]
-    return AppliedCap(bound, float(np.mean(values > bound)))
-
-
-def capped(rows: pa.Table, caps: dict[str, AppliedCap]) -> pa.Table:
-    """The rows with outcomes and pre-window values bound by their metric's cap."""
-    for metric, cap in caps.items():
-        for name in (f"y__{metric}", f"pre__{metric}"):
-            if name in rows.column_names:
-                bounded = pc.min_element_wise(rows[name], cap.value, skip_nulls=False)
-                rows = rows.set_column(rows.column_names.index(name), name, bounded)
-    return rows
-
-
 def feature_levels(draft: pa.Table, features: Sequence[FeatureColumn]) -> dict[str, pa.Array]:
     """Sorted levels of every text feature."""
     levels = {f.name: pc.unique(draft[f.name]).drop_null() for f in features if f.kind == "categorical"}
@@ -179,7 +130,7 @@ def feature_profile(draft: pa.Table, features: Sequence[FeatureColumn]) -> dict[
 
 
 def part_files(
-    draft: pa.Table, caps: dict[str, AppliedCap], levels: dict[str, pa.Array]
+    draft: pa.Table, caps: Mapping[str, MetricCap], levels: dict[str, pa.Array]
 ) -> Iterator[tuple[str, bytes]]:
     """Names and contents of the Parquet files that hold the rows, every file with all levels of every text feature."""
     for number, first in enumerate(range(0, draft.num_rows, PART_ROWS)):

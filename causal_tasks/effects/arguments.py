@@ -92,7 +92,7 @@ def treated_mask(treatment: npt.ArrayLike, *, control: Any = None, rows: int) ->
         InputError: There are not exactly two arms with at least two units each, or none of them is the control.
     """
     arms = read_arms(treatment, control=control)
-    _require_rows(len(arms.codes), name="treatment", rows=rows)
+    require_rows(len(arms.codes), name="treatment", rows=rows)
     if len(arms.labels) > 2:
         raise InputError(
             f"treatment has {len(arms.labels)} labels ({', '.join(map(repr, arms.labels[:5]))})",
@@ -118,7 +118,7 @@ def cluster_codes(clusters: npt.ArrayLike | None, *, rows: int) -> Codes:
     if clusters is None:
         return np.arange(rows)
     codes, _ = _sorted_codes(clusters, name="clusters")
-    _require_rows(len(codes), name="clusters", rows=rows)
+    require_rows(len(codes), name="clusters", rows=rows)
     return codes
 
 
@@ -134,7 +134,7 @@ def probabilities(propensity: npt.ArrayLike, *, rows: int) -> Floats:
     """
     values = finite(propensity, name="propensity", dimensions=(0, 1))
     if values.ndim:
-        _require_rows(len(values), name="propensity", rows=rows)
+        require_rows(len(values), name="propensity", rows=rows)
     if not ((values > 0) & (values < 1)).all():
         raise InputError(
             f"propensity has values from {values.min():g} to {values.max():g}",
@@ -153,6 +153,11 @@ def _sorted_codes(labels: Any, *, name: str) -> tuple[Codes, Any]:
     return codes, present
 
 
-def _require_rows(found: int, *, name: str, rows: int) -> None:
+def require_rows(found: int, *, name: str, rows: int) -> None:
+    """Check that an argument has a row for each outcome.
+
+    Raises:
+        InputError: It has more or fewer.
+    """
     if found != rows:
         raise InputError(f"{name} has {found} rows, the outcome {rows}", remedy="pass one row per unit in both")

@@ -1,7 +1,7 @@
 """The record of an average effect, and the one way in which its uncertainty is computed."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -33,6 +33,10 @@ class Effect:
         level: Coverage of the intervals.
         method: Name of the estimator.
         notes: What a reader must know besides, as ``code`` or ``code: number``.
+        variance_ratio: Variance of ``estimate`` / variance of the plain difference (in means, or of ratios) on the same
+            users; None where this is that difference, or its variance is zero.
+        variance_ratio_cupac: The same against CUPAC; None where CUPAC was not computed beside.
+        equivalent_sample: Users that a plain difference in means would need for this standard error.
     """
 
     estimate: float
@@ -47,6 +51,29 @@ class Effect:
     level: float
     method: str
     notes: tuple[str, ...] = ()
+    variance_ratio: float | None = None
+    variance_ratio_cupac: float | None = None
+    equivalent_sample: int | None = None
+
+    def beside(self, plain: "Effect", cupac: "Effect | None" = None) -> "Effect":
+        """This effect with its variance set against that of other estimators on the same users.
+
+        Args:
+            plain: The difference in means.
+            cupac: CUPAC; None: not computed.
+        """
+        ratio = self.variance_ratio_to(plain)
+        return replace(
+            self,
+            variance_ratio=ratio,
+            variance_ratio_cupac=self.variance_ratio_to(cupac) if cupac else None,
+            equivalent_sample=round((plain.n_control + plain.n_treatment) / ratio) if ratio else None,
+        )
+
+    def variance_ratio_to(self, other: "Effect") -> float | None:
+        """Variance of this estimate / that of another; None where either is unknown, or the other is zero."""
+        known = math.isfinite(self.standard_error) and math.isfinite(other.standard_error) and other.standard_error > 0
+        return (self.standard_error / other.standard_error) ** 2 if known else None
 
     @classmethod
     def undefined(cls, method: str, *, n_control: int, n_treatment: int, level: float, notes: tuple[str, ...]) -> Self:
@@ -91,10 +118,21 @@ class Influence:
         on_estimate /= np.where(treated, n_treatment, n_treatment - len(treated))
         if control_values is None:
             return cls(on_estimate, np.where(treated, 0.0, -on_estimate))
+        return cls.beside_control(on_estimate, control_values, treated)
+
+    @classmethod
+    def beside_control(cls, estimate: Floats, control_values: Floats, treated: Mask) -> Self:
+        """A known influence on the estimate, and that on the control mean of ``control_values``.
+
+        Args:
+            estimate: Shape (n,).
+            control_values: Shape (n,).
+            treated: Shape (n,).
+        """
         control = control_values[~treated]
         on_control = np.zeros(len(treated))
         on_control[~treated] = (control - control.mean()) / len(control)
-        return cls(on_estimate, on_control)
+        return cls(estimate, on_control)
 
 
 def deviations_from_arm_means(values: Floats, treated: Mask) -> Floats:
@@ -113,6 +151,7 @@ def effect_from_influence(
     clusters: Codes,
     level: float,
     method: str,
+    notes: tuple[str, ...] = (),
 ) -> Effect:
     """The effect whose uncertainty follows from summing influence by cluster.
 
@@ -127,11 +166,12 @@ def effect_from_influence(
         clusters: Codes 0, 1, …, shape (n,).
         level: Coverage of the intervals.
         method: Name of the estimator.
+        notes: What a reader must know besides.
 
     Raises:
         InputError: ``level`` is no share, or an arm consists of one cluster.
     """
-    covariance, degrees = _covariance(influence, treated, clusters)
+    covariance, degrees = influence_covariance(influence, treated, clusters)
     standard_error = math.sqrt(covariance[0, 0])
     quantile = two_sided_quantile(level, degrees)
     half = quantile * standard_error
@@ -149,11 +189,21 @@ def effect_from_influence(
         n_treatment=n_treatment,
         level=level,
         method=method,
+        notes=notes,
     )
 
 
-def _covariance(influence: Influence, treated: Mask, clusters: Codes) -> tuple[Floats, float]:
-    """Covariance of estimate and control mean, shape (2, 2), and degrees of freedom of the estimate."""
+def influence_covariance(influence: Influence, treated: Mask, clusters: Codes) -> tuple[Floats, float]:
+    """Covariance of estimate and control mean, shape (2, 2), and degrees of freedom of the estimate.
+
+    Args:
+        influence: Of each unit.
+        treated: Shape (n,).
+        clusters: Codes 0, 1, …, shape (n,).
+
+    Raises:
+        InputError: An arm consists of one cluster.
+    """
     shape = (int(clusters.max()) + 1, 2)
     cell = 2 * clusters + treated
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from causal_tasks.effects.arguments import Floats, Mask, cluster_codes, finite, treated_mask
+from causal_tasks.effects.arguments import Codes, Floats, Mask, cluster_codes, finite, treated_mask
 from causal_tasks.effects.effect import Effect, Influence, deviations_from_arm_means, effect_from_influence
 from causal_tasks.errors import InputError
 
@@ -41,16 +41,7 @@ def difference_in_means(
     """
     values = finite(outcome, name="outcome")
     treated = treated_mask(treatment, control=control, rows=len(values))
-    control_mean = float(values[~treated].mean())
-    return effect_from_influence(
-        Influence.of_difference(values, treated),
-        estimate=float(values[treated].mean()) - control_mean,
-        control_mean=control_mean,
-        treated=treated,
-        clusters=cluster_codes(clusters, rows=len(treated)),
-        level=level,
-        method="difference_in_means",
-    )
+    return mean_difference(values, treated, clusters=cluster_codes(clusters, rows=len(treated)), level=level)
 
 
 def cuped(
@@ -87,20 +78,67 @@ def cuped(
     """
     values = finite(outcome, name="outcome")
     treated = treated_mask(treatment, control=control, rows=len(values))
-    adjusted = values - _explained(values, treated, finite(covariates, name="covariates", dimensions=(1, 2)))
-    return effect_from_influence(
-        Influence.of_difference(adjusted, treated, control_values=values),
-        estimate=float(adjusted[treated].mean() - adjusted[~treated].mean()),
-        control_mean=float(values[~treated].mean()),
-        treated=treated,
+    known = finite(covariates, name="covariates", dimensions=(1, 2))
+    return adjusted_difference(
+        values,
+        values - explained(values, treated, known),
+        treated,
         clusters=cluster_codes(clusters, rows=len(treated)),
         level=level,
         method="cuped",
     )
 
 
-def _explained(values: Floats, treated: Mask, covariates: Floats) -> Floats:
-    """What the covariates predict of ``values`` beyond their pooled mean, shape (n,)."""
+def mean_difference(values: Floats, treated: Mask, *, clusters: Codes, level: float) -> Effect:
+    """As :func:`difference_in_means`, of arguments that have been checked."""
+    control_mean = float(values[~treated].mean())
+    return effect_from_influence(
+        Influence.of_difference(values, treated),
+        estimate=float(values[treated].mean()) - control_mean,
+        control_mean=control_mean,
+        treated=treated,
+        clusters=clusters,
+        level=level,
+        method="difference_in_means",
+    )
+
+
+def adjusted_difference(
+    values: Floats, adjusted: Floats, treated: Mask, *, clusters: Codes, level: float, method: str
+) -> Effect:
+    """Difference in means of adjusted outcomes, beside the plain one.
+
+    Args:
+        values: Outcomes as observed, shape (n,).
+        adjusted: The same without what is explained, shape (n,).
+        treated: Shape (n,).
+        clusters: Codes 0, 1, …, shape (n,).
+        level: Coverage of the intervals.
+        method: Name of the estimator.
+    """
+    effect = effect_from_influence(
+        Influence.of_difference(adjusted, treated, control_values=values),
+        estimate=float(adjusted[treated].mean() - adjusted[~treated].mean()),
+        control_mean=float(values[~treated].mean()),
+        treated=treated,
+        clusters=clusters,
+        level=level,
+        method=method,
+    )
+    return effect.beside(mean_difference(values, treated, clusters=clusters, level=level))
+
+
+def explained(values: Floats, treated: Mask, covariates: Floats) -> Floats:
+    """What covariates predict of ``values`` beyond their pooled mean, with one coefficient for both arms, shape (n,).
+
+    Args:
+        values: Shape (n,).
+        treated: Shape (n,).
+        covariates: Shape (n,) or (n, p).
+
+    Raises:
+        InputError: A covariate is constant within each arm, there are too many, or rows differ.
+    """
     covariates = covariates.reshape(len(covariates), -1)
     rows, columns = covariates.shape
     if rows != len(values):
@@ -115,5 +153,5 @@ def _explained(values: Floats, treated: Mask, covariates: Floats) -> Floats:
     # Without a common scale lstsq takes a covariate of small unit for a rounding error.
     scale = within.std(axis=0)
     theta = np.linalg.lstsq(within / scale, deviations_from_arm_means(values, treated))[0] / scale
-    explained: Floats = (covariates - covariates.mean(axis=0)) @ theta
-    return explained
+    beyond_mean: Floats = (covariates - covariates.mean(axis=0)) @ theta
+    return beyond_mean

@@ -37,7 +37,8 @@ def auuc(
         uplift: Shape (n,), or (n, K) for K treatments in the order of their sorted labels: then the mean over them.
         treatment: Shape (n,), arm labels.
         control: Label of the control arm; None: 0.
-        propensity: Probability of treatment, a number or shape (n,), where it differs between users.
+        propensity: Probability of treatment, a number or shape (n,), where it differs between users; for K treatments
+            shape (n, K), see ``rankings``.
         definition: ``per_user``, or another library's: see ``causal_tasks.evaluation.foreign``.
 
     Returns:
@@ -83,12 +84,12 @@ def qini(
 
 def area_under_gain(ranking: Ranking) -> float:
     """AUUC per user of one ranking."""
-    return float(np.trapezoid(ranking.gain, ranking.share))
+    return ranking.area
 
 
 def area_above_random(ranking: Ranking) -> float:
     """Qini per user of one ranking."""
-    return area_under_gain(ranking) - float(ranking.gain[-1]) / 2
+    return ranking.area - ranking.total / 2
 
 
 def gain_curve(

@@ -1,6 +1,6 @@
 """Users ranked by predicted uplift: the running sums that every curve and score is made of."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_tasks.effects.arguments import finite, probabilities, read_arms
 from causal_tasks.errors import InputError
+
+STRETCH = 1 << 18
+"""Blocks whose running sums are held at a time."""
 
 Vector = NDArray[np.float64]
 
@@ -39,41 +42,81 @@ class Ranking:
         """Shape (m + 1,): share of users targeted, from 0 to 1."""
         return self.ends / len(self.outcome)
 
-    @cached_property
+    @property
     def weight_treatment(self) -> Vector:
         """Shape (m + 1,): running weight (in a plain experiment: number) of treated users."""
-        return self._running(self.weight * self.treated)
+        return self._running[0]
 
-    @cached_property
+    @property
     def weight_control(self) -> Vector:
         """Shape (m + 1,): running weight of control users."""
-        return self._running(self.weight * ~self.treated)
+        return self._running[1]
 
-    @cached_property
+    @property
     def sum_treatment(self) -> Vector:
         """Shape (m + 1,): running weighted outcome of treated users."""
-        return self._running(self.weight * self.outcome * self.treated)
+        return self._running[2]
 
-    @cached_property
+    @property
     def sum_control(self) -> Vector:
         """Shape (m + 1,): running weighted outcome of control users."""
-        return self._running(self.weight * self.outcome * ~self.treated)
+        return self._running[3]
 
     @cached_property
     def gain(self) -> Vector:
         """Shape (m + 1,): outcome gained per user of the whole population when the users down to here are treated."""
-        difference: Vector = mean_difference(
-            self.weight_treatment, self.weight_control, self.sum_treatment, self.sum_control
-        )
-        return self.share * difference
+        gain: Vector = self.share * mean_difference(*self._running)
+        return gain
+
+    @property
+    def area(self) -> float:
+        """Area under ``gain`` over ``share``."""
+        return self._area_and_total[0]
+
+    @property
+    def total(self) -> float:
+        """The last of ``gain``: what treating everybody gains per user."""
+        return self._area_and_total[1]
+
+    def contributions(self, users: slice) -> tuple[Vector, Vector, Vector, Vector]:
+        """What a stretch of ranked users adds to the running sums.
+
+        Returns:
+            Weight if treated, else 0; weight if control; weighted outcome if treated; weighted outcome if control.
+        """
+        treatment = self.weight[users] * self.treated[users]
+        control = self.weight[users] - treatment
+        return treatment, control, treatment * self.outcome[users], control * self.outcome[users]
 
     def bucket(self, buckets: int) -> NDArray[np.intp]:
         """Shape (n,), same order: which of ``buckets`` equal parts of the ranking; equal scores share one."""
-        middle = (self.ends[1:] + self.ends[:-1]) / 2
-        return np.repeat((middle * buckets / len(self.outcome)).astype(np.intp), np.diff(self.ends))
+        return np.repeat(np.arange(buckets), np.diff(borders(self.ends, np.linspace(0, 1, buckets + 1))))
 
-    def _running(self, values: Vector) -> Vector:
-        return np.concatenate([[0.0], np.cumsum(values)])[self.ends]
+    @cached_property
+    def _running(self) -> tuple[Vector, ...]:
+        running = np.empty((4, len(self.ends)))
+        for blocks, stretch in self._stretches():
+            running[:, blocks] = stretch
+        return tuple(running)
+
+    @cached_property
+    def _area_and_total(self) -> tuple[float, float]:
+        area, gain = 0.0, np.zeros(1)
+        for blocks, running in self._stretches():
+            share = self.ends[blocks] / len(self.outcome)
+            gain = share * mean_difference(*running)
+            area += float(np.trapezoid(gain, share))
+        return area, float(gain[-1])
+
+    def _stretches(self) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """Running sums of ``contributions`` a stretch of ``ends`` at a time, each from where the last one ended."""
+        running = np.zeros((4, 1))
+        for first in range(0, len(self.ends) - 1, STRETCH):
+            blocks = slice(first, first + STRETCH + 1)
+            ends = self.ends[blocks]
+            values = self.contributions(slice(ends[0], ends[-1]))
+            running = running[:, -1:] + [np.concatenate([[0.0], np.cumsum(v)])[ends - ends[0]] for v in values]
+            yield blocks, running
 
 
 def mean_difference(weight_treatment: Any, weight_control: Any, sum_treatment: Any, sum_control: Any) -> Any:
@@ -100,10 +143,12 @@ def rankings(
         uplift: Shape (n,) for two arms, (n, K) for K treatments, columns in the order of their sorted labels.
         treatment: Shape (n,), arm labels.
         control: Label of the control arm; None: 0.
-        propensity: Probability of treatment, a number or shape (n,); None: the same for everybody.
+        propensity: Probability of treatment, a number or shape (n,); for K treatments shape (n, K), of that treatment
+            among users in it or in control, NaN for users that its ranking leaves out. None: the same for everybody.
 
     Raises:
-        InputError: Shapes do not match, a value is not finite, or a probability is not between 0 and 1.
+        InputError: Shapes do not match, a value is not finite, a probability is not between 0 and 1, or a treatment
+            leaves out everybody.
     """
     values = finite(outcome, name="outcome")
     arms = read_arms(treatment, control=control)
@@ -116,10 +161,11 @@ def rankings(
             f"uplift has shape {scores.shape}",
             remedy="pass one uplift column for each treatment",
         )
-    weights = _inverse_probability(propensity, arms.codes, treatments)
-    for code in range(1, treatments + 1):
-        pair = np.flatnonzero((arms.codes == 0) | (arms.codes == code))
-        yield _ranked(values, columns[:, code - 1], arms.codes == code, weights, pair)
+    for code, chance in enumerate(_by_treatment(propensity, len(values), treatments), start=1):
+        treated = arms.codes == code
+        weights = None if chance is None else 1 / np.where(treated, chance, 1 - chance)
+        pair = None if treatments == 1 else np.flatnonzero((arms.codes == 0) | treated)
+        yield _ranked(values, columns[:, code - 1], treated, weights, _not_left_out(pair, chance))
 
 
 def only_ranking(outcome: ArrayLike, uplift: ArrayLike, treatment: ArrayLike, **options: Any) -> Ranking:
@@ -143,31 +189,78 @@ def block_ends(ranked: Vector) -> NDArray[np.intp]:
     Args:
         ranked: Scores in an order that keeps equal ones together.
     """
-    return np.concatenate([[0], np.flatnonzero(np.diff(ranked)) + 1, [len(ranked)]])
+    begins = np.ones(len(ranked) + 1, dtype=bool)
+    np.not_equal(ranked[1:], ranked[:-1], out=begins[1:-1])
+    return np.flatnonzero(begins)
 
 
-def _inverse_probability(propensity: ArrayLike | None, codes: NDArray[np.intp], treatments: int) -> Vector:
+def borders(ends: NDArray[np.intp], shares: Vector) -> NDArray[np.intp]:
+    """Users down to each border between stretches of a ranking; equal scores stay together.
+
+    Args:
+        ends: Shape (m + 1,), as from ``block_ends``.
+        shares: Of users down to each border, ascending from 0 to 1. A block belongs to the stretch that its middle
+            lies in, the later one where that is a border.
+
+    Returns:
+        Shape of ``shares``, from 0 to n, so that stretch k holds the ranks from the k-th border up to the next.
+    """
+    twice_the_middle = ends[1:] + ends[:-1]
+    first = np.searchsorted(twice_the_middle, 2 * ends[-1] * shares)
+    first[-1] = len(twice_the_middle)
+    found: NDArray[np.intp] = ends[first]
+    return found
+
+
+def descending(scores: Vector) -> NDArray[np.intp]:
+    """Shape (n,): positions of the scores from the highest to the lowest; the order of equal ones means nothing."""
+    order: NDArray[np.intp] = np.argsort(scores)[::-1]
+    return order
+
+
+def _by_treatment(propensity: ArrayLike | None, rows: int, treatments: int) -> Sequence[Vector | None]:
+    """The probability of each treatment, shape (rows,) or a number, NaN for users it leaves out; None: unknown."""
     if propensity is None:
-        return np.ones(len(codes))
-    if treatments > 1:
+        return [None] * treatments
+    given = np.asarray(propensity)
+    if given.ndim < 2 and treatments == 1:
+        return [probabilities(propensity, rows=rows)]
+    if given.shape != (rows, treatments):
         raise InputError(
-            f"propensity: one probability cannot describe {treatments} treatments",
-            remedy="score one treatment against control at a time",
+            f"propensity of shape {given.shape} cannot describe {treatments} treatments of {rows} users",
+            remedy="pass one column for each treatment, or score one treatment against control at a time",
         )
-    probability = probabilities(propensity, rows=len(codes))
-    return 1 / np.where(codes == 1, probability, 1 - probability)
+    columns = [given[:, k].astype(np.float64) for k in range(treatments)]
+    for column in columns:
+        known = column[~np.isnan(column)]
+        probabilities(known, rows=len(known))
+    return columns
+
+
+def _not_left_out(pair: NDArray[np.intp] | None, chance: Vector | None) -> NDArray[np.intp] | None:
+    """Of these users, None standing for all, those who have a probability; None where that leaves out nobody."""
+    if chance is None or not np.isnan(chance).any():
+        return pair
+    known = np.flatnonzero(~np.isnan(chance)) if pair is None else pair[~np.isnan(chance[pair])]
+    if not len(known):
+        raise InputError("propensity is missing for every user", remedy="pass that of the users to be ranked")
+    return known
 
 
 def _ranked(
-    outcome: Vector, uplift: Vector, treated: NDArray[np.bool_], weight: Vector, pair: NDArray[np.intp]
+    outcome: Vector,
+    uplift: Vector,
+    treated: NDArray[np.bool_],
+    weight: Vector | None,
+    pair: NDArray[np.intp] | None,
 ) -> Ranking:
-    rows = pair[np.argsort(-uplift[pair], kind="stable")]
-    sorted_uplift = uplift[rows]
+    rows = descending(uplift) if pair is None else pair[descending(uplift[pair])]
+    ranked = uplift[rows]
     return Ranking(
         outcome=outcome[rows],
         treated=treated[rows],
-        weight=weight[rows],
-        ends=block_ends(sorted_uplift),
+        weight=np.broadcast_to(1.0, len(rows)) if weight is None else weight[rows],
+        ends=block_ends(ranked),
         rows=rows,
-        uplift=sorted_uplift,
+        uplift=ranked,
     )

@@ -43,7 +43,7 @@ def dr_scores(
         >>> dr_scores([3.0, 1.0], [1, 0], [1.0, 1.0], [2.0, 2.0], 0.5)
         array([3., 1.])
     """
-    treated = _treated(treatment)
+    treated = treated_users(treatment)
     probability = probabilities(propensity, rows=len(treated))
     return mean_scores(outcome, treated, mean_treatment, probability) - mean_scores(
         outcome, ~treated, mean_control, 1 - probability
@@ -65,7 +65,7 @@ def mean_scores(outcome: ArrayLike, received: ArrayLike, mean: ArrayLike, probab
     Raises:
         InputError: As for ``dr_scores``.
     """
-    in_arm = _treated(received)
+    in_arm = treated_users(received)
     observed, predicted = finite(outcome, name="outcome"), finite(mean, name="predicted mean")
     if not len(observed) == len(predicted) == len(in_arm):
         raise InputError(
@@ -75,9 +75,17 @@ def mean_scores(outcome: ArrayLike, received: ArrayLike, mean: ArrayLike, probab
     return predicted + in_arm * (observed - predicted) / probabilities(probability, rows=len(in_arm))
 
 
-def _treated(treatment: ArrayLike) -> NDArray[np.bool_]:
+def treated_users(treatment: ArrayLike) -> NDArray[np.bool_]:
+    """Who is treated, shape (n,).
+
+    Args:
+        treatment: Shape (n,), 0 or 1.
+
+    Raises:
+        InputError: A value is neither 0 nor 1.
+    """
     values: NDArray[Any] = np.asarray(treatment)
-    if values.ndim != 1 or not np.isin(values, (0, 1)).all():
+    if values.ndim != 1 or not (values.dtype == np.bool_ or np.isin(values, (0, 1)).all()):
         raise InputError(
             f"treatment: shape {values.shape}, values {np.unique(values)[:5].tolist()}",
             remedy="pass 0 for control and 1 for treatment, one for every user",

@@ -9,13 +9,23 @@ from causal_tasks.report.numbers import MetricFormat
 from causal_tasks.report.text import Catalog, catalog
 from causal_tasks.rule import Language
 
+_ABSENT: Mapping[str, Any] = {
+    "did": (),
+    "balance": None,
+    "drivers": {},
+    "follow_up": (),
+    "placebo": None,
+    "confirmation": None,
+}
+"""What a result of schema version 2 says about what it did not know."""
+
 
 @dataclass(frozen=True, slots=True)
 class Briefing:
     """A result, read for one language.
 
     Attributes:
-        result: The content of ``result.json``.
+        result: The content of ``result.json``; what an older schema version lacks is empty.
         experiment: As the result states it.
         language: Of the reader.
         text: Its catalogue.
@@ -30,7 +40,7 @@ class Briefing:
     def of(cls, result: Mapping[str, Any], language: Language) -> "Briefing":
         """The briefing on ``result`` in ``language``."""
         experiment = Experiment.parse(result["experiment"], source="result.json")
-        return cls(result, experiment, language, catalog(language))
+        return cls({**_ABSENT, **result}, experiment, language, catalog(language))
 
     @property
     def title(self) -> str:
@@ -41,6 +51,20 @@ class Briefing:
     def several_treatments(self) -> bool:
         """Whether a treatment must be named to be understood."""
         return len(self.experiment.treatments) > 1
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        """What is known about rules and ranking; empty where nothing was mined."""
+        return self.result["evidence"] or {}
+
+    @property
+    def primary(self) -> MetricFormat:
+        """How values of the primary metric are written."""
+        return self.format(self.experiment.primary.name)
+
+    def named(self, treatment: str) -> str | None:
+        """The treatment where there are several, and so its name must be said; None where there is one."""
+        return treatment if self.several_treatments else None
 
     @property
     def winner(self) -> Mapping[str, Any] | None:
@@ -72,3 +96,12 @@ class Briefing:
         if any(metric.name == subject for metric in self.experiment.metrics):
             return self.metric_name(subject)
         return self.experiment.features[subject].display.get(self.language, subject)
+
+    def covariate_name(self, feature: str, level: str | None) -> str:
+        """The display name of a feature, with its level where it has any; ``pre__<metric>`` is a pre-window."""
+        metric = feature.removeprefix("pre__")
+        if metric != feature and any(known.name == metric for known in self.experiment.metrics):
+            name = self.text("words.before", metric=self.metric_name(metric))
+        else:
+            name = self.display_name(feature) or feature
+        return name if level is None else self.text("words.level", feature=name, level=level)

@@ -1,15 +1,15 @@
 """The report as Markdown: for notebooks, logs and pages that render it."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from causal_tasks.report.content import Content, tell
-from causal_tasks.report.sections.effects import ShownEffect
-from causal_tasks.report.sections.segments import Segment
+from causal_tasks.report.markdown_appendix import appendix
+from causal_tasks.report.markdown_writing import effect_text, escaped, fenced, heading, subheading, table
+from causal_tasks.report.sections.rules import Segment
 from causal_tasks.rule import Language
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$])")
+__all__ = ["escaped", "render_markdown"]
 
 
 def render_markdown(result: Mapping[str, Any], language: Language) -> str:
@@ -20,46 +20,46 @@ def render_markdown(result: Mapping[str, Any], language: Language) -> str:
         language: Of the reader.
     """
     content = tell(result, language)
+    text = content.text
+    marks = [content.badge, *([text("badge.observational")] if content.is_observational else [])]
     blocks = [
         f"# {escaped(content.headline)}",
-        f"{escaped(content.title)} · {escaped(content.report_id)}",
-        f"**{content.text('headings.todo')}** {escaped(content.action)}",
+        f"{' · '.join(f'**{escaped(mark)}**' for mark in marks)} · {escaped(content.title)} · "
+        f"{escaped(content.report_id)}",
+        f"**{text('headings.todo')}** {escaped(content.action)}",
         *(f"> {escaped(note)}" for note in content.notes),
+        *_confirmation(content),
         *_overall(content),
+        *_balance(content),
         *_segments(content),
-        *_curves(content),
+        *_policies(content),
+        *_follow_up(content),
         *_checks(content),
         *_waterfall(content),
-        *_models(content),
-        *_candidates(content),
-        *_sql(content),
+        *appendix(content),
         *_facts(content),
     ]
     return "\n\n".join(blocks) + "\n"
 
 
-def escaped(text: str) -> str:
-    """``text`` as one line in which Markdown and HTML mean nothing."""
-    line = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _SPECIAL.sub(r"\\\1", line).replace("://", ":&#47;&#47;").replace("@", "&#64;")
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [headings, ["---"] * len(headings)]
-    shown = [[escaped(cell) for cell in row] for row in rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [*lines, *shown])
-
-
-def _effect(effect: ShownEffect) -> str:
-    return f"{effect.arrow} {effect.estimate} {effect.interval}"
-
-
-def _heading(content: Content, key: str) -> str:
-    return f"## {content.text(f'headings.{key}')}"
+def _confirmation(content: Content) -> list[str]:
+    text, section = content.text, content.confirmation
+    if section is None:
+        return []
+    facts = {
+        text("confirmation.predicted"): effect_text(section.predicted),
+        text("confirmation.realised"): effect_text(section.realised),
+    }
+    return [
+        f"## {text('confirmation.title')}",
+        f"**{escaped(section.who)}**: {escaped(section.word)}",
+        "\n".join(f"- {name}: {escaped(value)}" for name, value in facts.items()),
+        f"{escaped(section.meaning)} {escaped(section.source)}",
+    ]
 
 
 def _overall(content: Content) -> list[str]:
-    text = content.text
+    text, section = content.text, content.overall
     columns = ["metric", "treatment", "effect", "interval", "relative", "conclusion", "control_mean", "n"]
     rows = [
         [
@@ -72,55 +72,100 @@ def _overall(content: Content) -> list[str]:
             row.control_mean,
             row.n,
         ]
-        for row in content.overall.rows
+        for row in section.rows
     ]
-    table = _table([text(f"columns.{name}") for name in columns], rows)
-    return [_heading(content, "overall"), escaped(content.overall.sentence), table]
+    shown = table([text(f"columns.{name}") for name in columns], rows)
+    sentences = [escaped(sentence) for sentence in (section.method, section.sentence) if sentence]
+    return [heading(content, "overall"), *sentences, shown, *map(escaped, (section.note, *section.remarks))]
+
+
+def _balance(content: Content) -> list[str]:
+    text = content.text
+    blocks = [heading(content, "comparable")] if content.balance else []
+    for section in content.balance:
+        blocks += _arm(content, section.treatment)
+        blocks.append(f"**{escaped(section.title)}**")
+        if section.placebo:
+            blocks.append(escaped(f"{section.placebo_sentence} {effect_text(section.placebo)}"))
+        blocks += [
+            "\n".join(f"- {name}: {escaped(value)}" for name, value in section.facts),
+            table([text("columns.covariate"), text("columns.before"), text("columns.after")], section.rows),
+            escaped(text("balance.caveat")),
+        ]
+    return blocks
 
 
 def _segments(content: Content) -> list[str]:
     text, section = content.text, content.segments
-    blocks = [_heading(content, "segments")]
+    blocks = [heading(content, "segments")]
     if not section.mined:
         return [*blocks, text("segment.not_mined")]
+    for found in content.heterogeneity:
+        named = f"**{escaped(found.treatment)}** " if found.treatment else ""
+        blocks.append(f"{named}{escaped(found.sentence)}")
     if section.nothing_title:
-        arms = content.treatments if len(content.treatments) > 1 else [text("segment.detectable_effect")]
+        arms = content.treatments if content.several_treatments else [text("segment.detectable_effect")]
         headings = [text("segment.detectable_share"), *(escaped(arm) for arm in arms)]
         blocks += [
             f"**{escaped(section.nothing_title)}**",
             escaped(section.nothing_text),
-            _table(headings, section.detectable),
+            table(headings, section.detectable),
         ]
+    if content.chance:
+        blocks.append(escaped(content.chance.sentence))
     return [*blocks, *(_segment(content, segment) for segment in section.shown), escaped(section.honest)]
 
 
 def _segment(content: Content, segment: Segment) -> str:
     text = content.text
     facts = {
-        "effect_inside": _effect(segment.effect),
-        "share": segment.share,
-        "users": segment.users,
-        "rest": _effect(segment.rest),
-        "contrast": _effect(segment.contrast),
-        "q": segment.q_value,
-    } | ({"arm": segment.treatment} if segment.treatment else {})
-    lines = [f"- {text(f'segment.{name}')}: {escaped(value)}" for name, value in facts.items()]
+        text("segment.effect_inside"): effect_text(segment.effect),
+        text("segment.shrunken"): segment.shrunken,
+        text("segment.fcr"): segment.fcr,
+        text("segment.share"): segment.share,
+        text("segment.metric_share", metric=content.overall.primary[0].metric): segment.metric_share,
+        text("segment.users"): segment.users,
+        text("segment.rest"): effect_text(segment.rest),
+        text("segment.contrast"): effect_text(segment.contrast),
+        text("segment.q"): segment.q_value,
+        **{text("segment.guardrail", metric=name): effect_text(inside) for name, inside in segment.guardrails},
+        text("segment.targeting"): segment.targeting,
+        text("segment.sample_ratio"): segment.sample_ratio,
+        text("segment.stability"): segment.stability,
+        text("segment.unique"): segment.unique,
+        text("segment.overlap"): text("words.semicolon").join(segment.overlaps),
+        text("segment.arm"): segment.treatment or "",
+    }
+    lines = [f"- {escaped(name)}: {escaped(value)}" for name, value in facts.items() if value]
+    if segment.reasons:
+        lines.append(f"- {escaped(text('segment.why_not', reasons=segment.reasons))}")
     return "\n".join([f"### {escaped(segment.who)}", "", f"{segment.kind_word} · {segment.grade_word}", "", *lines])
 
 
-def _curves(content: Content) -> list[str]:
-    columns = ["bucket", "n_control", "n_treatment", "mean_control", "mean_treatment", "difference", "interval"]
-    blocks = [_heading(content, "curve")] if content.curves else []
-    for curve in content.curves:
-        blocks += [content.text("curve.arm", arm=escaped(curve.treatment))] if curve.treatment else []
-        blocks += [
-            f"**{escaped(curve.title)}**",
-            escaped(curve.caption),
-            _table([content.text(f"columns.{name}") for name in columns], curve.buckets),
-        ]
-    if content.curves and content.several_treatments:
-        blocks.append(escaped(content.text("curve.note")))
+def _policies(content: Content) -> list[str]:
+    text = content.text
+    columns = [text(f"policy.columns.{name}") for name in ("policy", "share", "vs_none", "vs_all", "vs_random")]
+    blocks = [heading(content, "policy")] if content.policies else []
+    for section in content.policies:
+        blocks += _arm(content, section.treatment)
+        blocks += [f"**{escaped(section.title)}**", table(columns, section.rows), escaped(section.caption)]
     return blocks
+
+
+def _follow_up(content: Content) -> list[str]:
+    text, plans = content.text, content.follow_up
+    if not plans:
+        return []
+    columns = ("who", "treatment", "users", "days", "effect", "detectable", "refuted")
+    shown = [name for name in columns if name != "treatment" or content.several_treatments]
+    rows = [[getattr(plan, name) or text("words.dash") for name in shown] for plan in plans]
+    blocks = [
+        heading(content, "follow_up"),
+        escaped(text("follow_up.intro")),
+        table([text(f"follow_up.columns.{name}") for name in shown], rows),
+        subheading(text("follow_up.statement")),
+    ]
+    return [*blocks, *(fenced(plan.statement, "json") for plan in plans)]
 
 
 def _checks(content: Content) -> list[str]:
@@ -129,77 +174,21 @@ def _checks(content: Content) -> list[str]:
         about = f" · {row.subject}" if row.subject else ""
         remedy = f" → {row.remedy}" if row.remedy else ""
         lines.append(f"- **{row.status_word}** {escaped(row.name + about)}: {escaped(row.sentence + remedy)}")
-    return [_heading(content, "checks"), "\n".join(lines)]
+    return [heading(content, "checks"), "\n".join(lines)]
 
 
 def _waterfall(content: Content) -> list[str]:
     headings = [content.text("columns.step"), *(escaped(arm) for arm in content.waterfall.arms), "Σ"]
     rows = [[row.step, *row.cells] for row in content.waterfall.rows]
-    return [_heading(content, "waterfall"), escaped(content.waterfall.title), _table(headings, rows)]
+    return [heading(content, "waterfall"), escaped(content.waterfall.title), table(headings, rows)]
 
 
-def _models(content: Content) -> list[str]:
-    """Which entrant won, and what tuning gained."""
-    text, section, tuning = content.text, content.models, content.tuning
-    columns = ["candidate", "parameters", "auuc", "to_winner", "state"]
-    rows = [[row.candidate, row.parameters, row.auuc, row.to_winner, row.state_word] for row in section.board]
-    blocks = [_heading(content, "models"), f"**{escaped(section.title)}**", escaped(section.standing)]
-    if rows:
-        blocks += [_table([text(f"columns.{name}") for name in columns], rows), escaped(text("models.note"))]
-    blocks += [escaped(section.failures)]
-    if tuning:
-        panels = [f"- {escaped(panel.candidate)}: {escaped(panel.title)}" for panel in tuning.panels]
-        blocks += [f"### {escaped(tuning.title)}", "\n".join(panels), escaped(tuning.caveat)]
-    return [block for block in blocks if block]
-
-
-def _candidates(content: Content) -> list[str]:
-    text, section = content.text, content.models
-    columns = ["candidate", "state", "auuc", "spread", "seconds", "memory", "device", "remarks"]
-    rows = [
-        [
-            row.candidate,
-            row.state_word,
-            " · ".join([row.auuc, *row.by_treatment]),
-            " · ".join(row.spread),
-            row.seconds,
-            row.memory,
-            row.device,
-            "; ".join(row.remarks),
-        ]
-        for row in section.candidates
-    ]
-    failed = [[row.candidate, text("models.failed"), *[text("words.dash")] * 5, row.reason] for row in section.failed]
-    blocks = []
-    if rows or failed:
-        blocks = [
-            f"### {text('headings.candidates')}",
-            escaped(text("models.discovery")),
-            _table([text(f"columns.{name}") for name in columns], rows + failed),
-        ]
-    untuned = [text("models.tuning_failure", name=row.candidate, reason=row.reason) for row in section.tuning_failed]
-    return [*blocks, *map(escaped, untuned), escaped(section.features)]
-
-
-def _sql(content: Content) -> list[str]:
-    if not content.segments.shown:
-        return []
-    blocks = [_heading(content, "sql")]
-    for segment in content.segments.shown:
-        blocks += [content.text("curve.arm", arm=escaped(segment.treatment))] if segment.treatment else []
-        blocks.append(_fenced(segment.sql))
-    return blocks
-
-
-def _fenced(code: str) -> str:
-    """A code block whose fence is longer than any run of backticks in it."""
-    longest = max((len(run) for run in re.findall(r"`+", code)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}sql\n{code}\n{fence}"
+def _arm(content: Content, treatment: str | None) -> Sequence[str]:
+    return [content.text("curve.arm", arm=escaped(treatment))] if treatment else []
 
 
 def _facts(content: Content) -> list[str]:
     return [
-        _heading(content, "facts"),
+        heading(content, "facts"),
         "\n".join(f"- {name}: {escaped(value)}" for name, value in content.facts.rows),
     ]

@@ -14,11 +14,11 @@ from typing import Any
 
 from causal_tasks.errors import InputError
 from causal_tasks.report.content import Content, tell
+from causal_tasks.report.headline import of_both_kinds
 from causal_tasks.report.picture import MAX_BYTES as MAX_PICTURE_BYTES
 from causal_tasks.report.sections.effects import MetricRow
-from causal_tasks.report.sections.segments import Segment, by_treatment
+from causal_tasks.report.sections.rules import Segment, by_treatment
 from causal_tasks.report.text import catalog
-from causal_tasks.report.verdict import of_both_kinds
 from causal_tasks.rule import Language
 
 MARKDOWN_BYTES = 4096
@@ -27,7 +27,7 @@ READABLE_CHARACTERS = 1200
 """What a reader of a chat takes in; rules are left to the report where it would be more."""
 
 _SEGMENTS, _SEGMENTS_PER_ARM = 3, 2
-_NAME_CHARACTERS, _SENTENCE_CHARACTERS = 60, 220
+_NAME_CHARACTERS, _SENTENCE_CHARACTERS, _HEADLINE_CHARACTERS = 60, 220, 320
 
 _LOOKALIKES = str.maketrans(
     {
@@ -148,18 +148,22 @@ def _body(content: Content, most: int, *, updated: bool) -> list[str]:
     """The message line by line, with at most so many rules (for each treatment, where there are several)."""
     text = content.text
     shown = content.segments.confirmed if content.code.startswith("found") else ()
-    first = f"**{content.badge}**{text('message.updated') if updated else ''} · {neutral(content.title)}"
+    marks = [f"**{content.badge}**", *([text("badge.observational")] if content.is_observational else [])]
+    first = f"{' · '.join(marks)}{text('message.updated') if updated else ''} · {neutral(content.title)}"
+    says_who = bool(shown) and content.confirmation is None
     told = {arm: _of_both_kinds(segments, most) for arm, segments in by_treatment(shown)}
     more = len(shown) - sum(map(len, told.values()))
     failed = content.models.brief_failures
     return [
         first,
-        "" if shown else neutral(content.headline, _SENTENCE_CHARACTERS),
+        "" if says_who else neutral(content.headline, _HEADLINE_CHARACTERS),
         *_effects(content, told),
         text("message.more", more=more) if more else "",
+        text("message.chance", brief=content.chance.brief) if shown and content.chance else "",
         _checks(content),
         text("message.models", failed=failed) if failed else "",
         text("message.next", action=neutral(content.action, 2 * _SENTENCE_CHARACTERS)),
+        _follow_up(content),
         text("message.no_picture") if text("notes.picture_left_out") in content.notes else "",
     ]
 
@@ -184,7 +188,8 @@ def _effects(content: Content, told: Mapping[str | None, Sequence[Segment]]) -> 
 
 
 def _overall(content: Content, row: MetricRow) -> str:
-    return content.text(
+    """The effect on all users, with the estimator where it is not the usual one."""
+    line = content.text(
         "message.overall_arm" if content.several_treatments else "message.overall",
         arm=neutral(row.treatment),
         metric=neutral(row.metric),
@@ -193,6 +198,9 @@ def _overall(content: Content, row: MetricRow) -> str:
         interval=row.effect.interval,
         word=row.effect.word,
     )
+    if not content.overall.method:
+        return line
+    return content.text("message.method", line=line, method=row.method)
 
 
 def _segment(content: Content, segment: Segment) -> str:
@@ -214,6 +222,22 @@ def _checks(content: Content) -> str:
         return text("message.checks_pass", passed=passed)
     names = text("words.comma").join(checks.names("fail") or checks.names("warn"))
     return text("message.checks", passed=passed, warned=warned, failed=failed, names=text("message.names", names=names))
+
+
+def _follow_up(content: Content) -> str:
+    """Users and days of the first follow-up experiment, and how many more there are."""
+    if not content.follow_up:
+        return ""
+    first, *others = content.follow_up
+    brief = content.text(
+        "follow_up.brief" if first.days else "follow_up.brief_without_days",
+        who=neutral(first.who),
+        users=first.users,
+        days=first.days,
+        detectable=neutral(first.detectable),
+    )
+    line = content.text("message.follow_up", brief=brief)
+    return content.text("message.follow_up_more", line=line, more=len(others)) if others else line
 
 
 def _tail(content: Content, link: str | None) -> list[str]:

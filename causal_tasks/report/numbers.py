@@ -53,6 +53,12 @@ def probability(value: float | None) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def p_equals(value: float | None) -> str:
+    """A p-value as an equation: ``p = 0.520``, ``p < 0.001``, ``p = —``."""
+    shown = probability(value)
+    return f"p {shown[0]} {shown[1:]}" if shown.startswith("<") else f"p = {shown}"
+
+
 def calendar_day(day: date, language: Language) -> str:
     """A day as it is written in ``language``."""
     if language == "zh":

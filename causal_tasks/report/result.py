@@ -6,14 +6,18 @@ Everything in it but ``run`` is decided by the experiment and its data, so that 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
 
 from causal_tasks.experiment import Experiment
+from causal_tasks.report.caveats import caveats
 from causal_tasks.report.verdict import verdict
 from causal_tasks.run_folder import Failure, Manifest
 from causal_tasks.storage import digest_of
+from causal_tasks.subpopulations.confirmation import confirmation_of
+from causal_tasks.subpopulations.follow_up_statement import addressed
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _NOT_SHOWN = frozenset({"status", "settle_hours", "tables"})
 """Fields of the experiment that say when it is mined and where from, and nothing about the result."""
 
@@ -34,13 +38,18 @@ class Findings:
         features: Used and dropped features.
         validity: The verdict of ``validate``.
         effects: Average effects by metric and treatment.
+        did: Differences in differences by metric and treatment; empty without a pre-window.
+        balance: By treatment, how alike the arms are before and after matching; None in a randomised experiment.
         cards: Training cards by candidate; empty where nothing was trained.
         ranking: Trained candidates, best first; empty where nothing was trained.
         tuning: Tuning histories by finalist; empty where nothing was tuned.
         selection: Model board; None where no model was selected.
+        drivers: By treatment, features by how much they drive the predicted effect; empty where none was selected.
         subpopulations: None where nothing was mined.
         tree: By treatment; None where nothing was mined.
         evidence: None where nothing was mined.
+        follow_up: A sized follow-up experiment for each rule that deserves one.
+        placebos: What the same search found where there was nothing to find, one record for each such run.
         failures: Failed stage instances by ``stage/item``; None where no record was left.
     """
 
@@ -50,13 +59,18 @@ class Findings:
     features: Mapping[str, Any]
     validity: Mapping[str, Any]
     effects: Sequence[Mapping[str, Any]]
+    did: Sequence[Mapping[str, Any]] = ()
+    balance: Mapping[str, Any] | None = None
     cards: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     ranking: Sequence[Mapping[str, Any]] = ()
     tuning: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     selection: Mapping[str, Any] | None = None
+    drivers: Mapping[str, Any] = field(default_factory=dict)
     subpopulations: Sequence[Mapping[str, Any]] | None = None
     tree: Mapping[str, Any] | None = None
     evidence: Mapping[str, Any] | None = None
+    follow_up: Sequence[Mapping[str, Any]] = ()
+    placebos: Sequence[Mapping[str, Any]] = ()
     failures: Mapping[str, Failure | None] = field(default_factory=dict)
 
 
@@ -80,13 +94,19 @@ def assemble(experiment: Experiment, findings: Findings, run: Mapping[str, Any])
             "dropped": findings.features["dropped"],
         },
         "effects": [dict(effect) for effect in findings.effects],
+        "did": [dict(effect) for effect in findings.did],
+        "balance": dict(findings.balance) if findings.balance else None,
         "models": _models(findings),
+        "drivers": dict(findings.drivers),
         "subpopulations": list(findings.subpopulations or ()),
         "tree": dict(findings.tree or {}),
         "evidence": dict(findings.evidence) if findings.evidence else None,
+        "follow_up": addressed(findings.follow_up, experiment),
+        "placebo": _placebo(findings),
+        "confirmation": confirmation_of(experiment, findings.effects, validity=findings.validity["status"]),
         "failures": [_failure(key, failure) for key, failure in sorted(findings.failures.items())],
-        "notes": _notes(experiment, findings),
     }
+    result["notes"] = caveats(experiment, result)
     result["verdict"] = verdict(experiment, findings.validity, result)
     result["run"] = dict(run)
     return result
@@ -157,14 +177,16 @@ def _failure(key: str, failure: Failure | None) -> dict[str, Any]:
     return {"stage": stage, "item": item or None, "record": record}
 
 
-def _notes(experiment: Experiment, findings: Findings) -> list[str]:
-    """Codes of the caveats that hold, texts under ``notes`` in the catalogues."""
+def _placebo(findings: Findings) -> dict[str, Any] | None:
+    """Rules expected by chance beside rules found; None where the one or the other is not known."""
+    runs, evidence = findings.placebos, findings.evidence
+    if not runs or evidence is None:
+        return None
     rules = findings.subpopulations or ()
-    holds = {
-        "observational": not experiment.randomized,
-        "several_treatments": len(experiment.treatments) > 1,
-        "promising_only": any(rule["grade"] == "promising" for rule in rules)
-        and not any(rule["grade"] == "confirmed" for rule in rules),
-        "candidates_failed": bool(findings.failures),
+    return {
+        "items": [dict(found) for found in runs],
+        "expected": fmean(found["confirmed"] for found in runs),
+        "expected_discovered": fmean(found["discovered"] for found in runs),
+        "found": sum(rule["grade"] == "confirmed" for rule in rules),
+        "found_discovered": evidence["family"]["selected"],
     }
-    return [code for code, applies in holds.items() if applies]

@@ -1,5 +1,6 @@
 """Stage ``report``: one result, and every view of it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from causal_tasks.report.content import tell
@@ -11,8 +12,10 @@ from causal_tasks.report.result import Findings, assemble, describe_run
 from causal_tasks.rule import LANGUAGES
 from causal_tasks.run_folder import StageContext
 from causal_tasks.storage import Uri
+from causal_tasks.subpopulations.follow_up_statement import addressed
+from causal_tasks.subpopulations.ledger import record
 
-PICTURE_LEFT_OUT = "picture_left_out"
+PICTURE_LEFT_OUT, LEDGER_DIFFERS = "picture_left_out", "ledger_differs"
 
 
 def report(context: StageContext) -> dict[str, Uri]:
@@ -22,6 +25,8 @@ def report(context: StageContext) -> dict[str, Uri]:
     manifests = [manifest for several in context.inputs.values() for manifest in several]
     run = describe_run(manifests, findings, notes=[] if font else [PICTURE_LEFT_OUT])
     result = assemble(context.experiment, findings, run)
+    if not _entered(context, result["confirmation"]):
+        result["run"]["notes"].append(LEDGER_DIFFERS)
     outputs = {
         "result": context.write_json("result.json", result),
         "report": context.write_bytes("report.html", render_html(result).encode()),
@@ -41,8 +46,6 @@ def report(context: StageContext) -> dict[str, Uri]:
 def collect(context: StageContext) -> Findings:
     """Read what the stages before wrote."""
     validate = {name: context.read_json("validate", name) for name in ("checks", "features", "verdict")}
-    selected = bool(context.inputs["select"])
-    mined = bool(context.inputs["mine"])
     return Findings(
         waterfall=context.read_json("prepare", "waterfall"),
         profile=context.read_json("prepare", "profile"),
@@ -50,17 +53,34 @@ def collect(context: StageContext) -> Findings:
         features=validate["features"],
         validity=validate["verdict"],
         effects=context.read_json("measure", "effects"),
+        did=_if_written(context, "measure", "did") or (),
+        balance=_if_written(context, "validate", "balance"),
         cards=_by_item(context, "train", "card"),
-        ranking=context.read_json("shortlist", "ranking") if context.inputs["shortlist"] else (),
+        ranking=_if_written(context, "shortlist", "ranking") or (),
         tuning=_by_item(context, "tune", "tuning"),
-        selection=context.read_json("select", "selection") if selected else None,
-        subpopulations=context.read_json("mine", "subpopulations") if mined else None,
-        tree=context.read_json("mine", "tree") if mined else None,
-        evidence=context.read_json("mine", "evidence") if mined else None,
+        selection=_if_written(context, "select", "selection"),
+        drivers=_if_written(context, "select", "drivers") or {},
+        subpopulations=_if_written(context, "mine", "subpopulations"),
+        tree=_if_written(context, "mine", "tree"),
+        evidence=_if_written(context, "mine", "evidence"),
+        follow_up=addressed(_if_written(context, "mine", "follow_up") or (), context.experiment),
+        placebos=tuple(_by_item(context, "placebo", "placebo").values()),
         failures=context.failures,
     )
 
 
+def _entered(context: StageContext, confirmation: Mapping[str, Any] | None) -> bool:
+    """Whether the ledger holds what this run says of the finding that it follows; True where it follows none."""
+    return confirmation is None or record(context.storage, context.settings, context.experiment, confirmation)
+
+
+def _if_written(context: StageContext, stage: str, output: str) -> Any:
+    """A JSON output of a stage; None where the stage did not run or had no reason to write it."""
+    manifests = context.inputs.get(stage, ())
+    return context.read_json(stage, output) if any(output in manifest.outputs for manifest in manifests) else None
+
+
 def _by_item(context: StageContext, stage: str, output: str) -> dict[str, Any]:
     """A JSON output of every instance of a mapped stage."""
-    return {str(manifest.item): context.read_json(stage, output, manifest.item) for manifest in context.inputs[stage]}
+    manifests = context.inputs.get(stage, ())
+    return {str(manifest.item): context.read_json(stage, output, manifest.item) for manifest in manifests}

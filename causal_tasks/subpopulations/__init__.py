@@ -2,8 +2,19 @@
 
 from causal_tasks.evaluation.estimate import Estimate
 from causal_tasks.rule import Rule
+from causal_tasks.subpopulations.guardrails import Guardrail
 from causal_tasks.subpopulations.mining import mine
-from causal_tasks.subpopulations.records import Mining, Subpopulation, TreeNode
+from causal_tasks.subpopulations.records import ExaminedRule, Mining, Subpopulation, TreeNode
 from causal_tasks.subpopulations.rules import grow_tree
 
-__all__ = ["Estimate", "Mining", "Rule", "Subpopulation", "TreeNode", "grow_tree", "mine"]
+__all__ = [
+    "Estimate",
+    "ExaminedRule",
+    "Guardrail",
+    "Mining",
+    "Rule",
+    "Subpopulation",
+    "TreeNode",
+    "grow_tree",
+    "mine",
+]

@@ -1,4 +1,4 @@
-"""Honest evidence on rules: effects on users who took no part in finding them, and how many rules were looked at."""
+"""Honest evidence on rules: effects on users who took no part in finding them."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
-from scipy.stats import false_discovery_control
 
 from causal_tasks.effects.arguments import cluster_codes
 from causal_tasks.effects.effect import NEAR_ZERO
@@ -85,7 +84,7 @@ class Scores:
         treated: Mask,
         mean_control: ArrayLike,
         mean_treatment: ArrayLike,
-        propensity: float,
+        propensity: ArrayLike,
         *,
         clusters: Any = None,
     ) -> Self:
@@ -96,7 +95,7 @@ class Scores:
         """
         return cls(
             effect=dr_scores(outcome, treated, mean_control, mean_treatment, propensity),
-            control=mean_scores(outcome, ~treated, mean_control, 1 - propensity),
+            control=mean_scores(outcome, ~treated, mean_control, 1 - np.asarray(propensity)),
             treated=treated,
             outcome=outcome,
             binary=bool(np.isin(outcome, (0, 1)).all()),
@@ -178,14 +177,3 @@ class Scores:
     def _rarer_outcomes(self, inside: Mask) -> int:
         arms = (self.outcome[inside & self.treated], self.outcome[inside & ~self.treated])
         return min(int(min(arm.sum(), len(arm) - arm.sum())) for arm in arms)
-
-
-def q_values(evidence: Sequence[Evidence]) -> list[float]:
-    """The smallest false discovery rate at which each rule's contrast counts as found, over all rules examined.
-
-    A rule on which too few users bear witness stays in the family with p = 1.
-
-    Source: Benjamini, Hochberg (1995).
-    """
-    p_values = [1.0 if item.contrast is None else item.contrast.p_value for item in evidence]
-    return [float(q) for q in false_discovery_control(p_values)] if p_values else []

@@ -1,44 +1,126 @@
 """How far a rule may be trusted, decided by machine and before anybody sees it."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from causal_tasks.subpopulations.evidence import Evidence
+from causal_tasks.subpopulations.multiplicity import FALSE_DISCOVERY_RATE
 
 Grade = Literal["confirmed", "promising", "not_supported"]
 Validity = Literal["valid", "warning", "invalid"]
+Reason = Literal[
+    "omnibus",
+    "direction",
+    "interval",
+    "contrast",
+    "fcr",
+    "users",
+    "coverage",
+    "stability",
+    "guardrail",
+    "sample_ratio",
+    "invalid",
+    "observational",
+]
+"""Why a rule is not confirmed."""
 
-FALSE_DISCOVERY_RATE = 0.10
 COVERAGE = (0.03, 0.60)
 USERS_PER_ARM = 1000
 BINARY_USERS_PER_ARM = 300
 BINARY_OUTCOMES_PER_ARM = 50
+STABLE = 0.60
+HARDLY_STABLE = 0.40
+SAMPLE_RATIO = 0.001
+
+Interval = tuple[float, float]
 
 
-def grade(evidence: Evidence, *, claimed: int, q_value: float, validity: Validity) -> Grade:
-    """The grade of a rule that claims an effect in one direction.
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A rule's claim, with all that speaks for and against it.
 
-    ``confirmed`` needs all of: the interval of the effect inside lies in the claimed direction; so does the contrast
-    to the rest, at a false discovery rate of 10 %; enough users; a coverage of 3 to 60 %; a valid experiment.
-    ``promising`` needs the interval alone.
-
-    Args:
-        evidence: On estimation users.
+    Attributes:
         claimed: +1 for an effect above zero, -1 for one below, in the outcome's own unit.
+        evidence: On estimation users.
         q_value: Of the contrast, over all rules examined.
+        fcr_interval: Of the effect, adjusted for selection; None where the contrast was not selected.
+        effects_differ: Whether the omnibus test says that effects differ between users at all.
+        stability: Mean Jaccard index of the rules that bootstrap trees find; None where it was not measured.
+        harms: Whether acting on the rule makes a guardrail metric worse among its users.
+        sample_ratio_p: Of the arms inside the rule; None where there is nothing to test.
         validity: Verdict on the experiment.
+        observational: Whether nobody dealt the arms at random.
     """
-    effect, contrast = evidence.effect, evidence.contrast
-    if effect is None or min(claimed * bound for bound in effect.interval) <= 0:
-        return "not_supported"
-    confirmed = (
-        contrast is not None
-        and claimed * contrast.estimate > 0
-        and q_value <= FALSE_DISCOVERY_RATE
-        and _enough_users(evidence)
-        and COVERAGE[0] <= evidence.share <= COVERAGE[1]
-        and validity != "invalid"
-    )
-    return "confirmed" if confirmed else "promising"
+
+    claimed: int
+    evidence: Evidence
+    q_value: float
+    fcr_interval: Interval | None
+    effects_differ: bool
+    stability: float | None
+    harms: bool
+    sample_ratio_p: float | None
+    validity: Validity
+    observational: bool
+
+
+def grade(case: Case) -> Grade:
+    """The grade of a rule.
+
+    ``confirmed`` has no reason against it. ``promising`` needs an interval of the effect in the claimed direction and
+    bootstrap trees that find the rule more often than hardly. Everything else is ``not_supported``.
+    """
+    if not reasons(case):
+        return "confirmed"
+    hardly_found = case.stability is not None and case.stability < HARDLY_STABLE
+    return "not_supported" if hardly_found or not _excludes_zero(case) else "promising"
+
+
+def reasons(case: Case) -> tuple[Reason, ...]:
+    """Why the rule is not confirmed; empty where it is.
+
+    ``direction`` says that the effect, or its contrast to the rest, goes the other way; ``interval`` that the interval
+    of the effect touches zero, or that there is none.
+    """
+    objections: dict[Reason, bool] = {
+        "omnibus": not case.effects_differ,
+        "direction": _wrong_direction(case),
+        "interval": _touches_zero(case.evidence),
+        "contrast": case.evidence.contrast is None or case.q_value > FALSE_DISCOVERY_RATE,
+        "fcr": case.fcr_interval is not None and case.fcr_interval[0] <= 0 <= case.fcr_interval[1],
+        "users": not _enough_users(case.evidence),
+        "coverage": not _covers_some_but_not_all(case.evidence),
+        "stability": case.stability is not None and case.stability < STABLE,
+        "guardrail": case.harms,
+        "sample_ratio": case.sample_ratio_p is not None and case.sample_ratio_p < SAMPLE_RATIO,
+        "invalid": case.validity == "invalid",
+        "observational": case.observational,
+    }
+    return tuple(reason for reason, holds in objections.items() if holds)
+
+
+def eligible(evidence: Evidence) -> bool:
+    """Whether a rule covers neither too few nor too many users to be confirmed, whatever its effect."""
+    return _enough_users(evidence) and _covers_some_but_not_all(evidence)
+
+
+def _wrong_direction(case: Case) -> bool:
+    estimates = (case.evidence.effect, case.evidence.contrast)
+    return any(estimate is not None and case.claimed * estimate.estimate < 0 for estimate in estimates)
+
+
+def _touches_zero(evidence: Evidence) -> bool:
+    return evidence.effect is None or evidence.effect.interval[0] <= 0 <= evidence.effect.interval[1]
+
+
+def _excludes_zero(case: Case) -> bool:
+    """Whether the interval of the effect lies in the claimed direction."""
+    effect = case.evidence.effect
+    return effect is not None and min(case.claimed * bound for bound in effect.interval) > 0
+
+
+def _covers_some_but_not_all(evidence: Evidence) -> bool:
+    return COVERAGE[0] <= evidence.share <= COVERAGE[1]
 
 
 def _enough_users(evidence: Evidence) -> bool:

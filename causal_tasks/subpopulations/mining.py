@@ -1,24 +1,21 @@
 """Mining subpopulations: rules are grown on discovery users and weighed on estimation users."""
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
-import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from causal_tasks.rule import LANGUAGES, Rule, Text
-from causal_tasks.subpopulations.evidence import Evidence, q_values
+from causal_tasks.rule import Text
+from causal_tasks.subpopulations.comparison import Comparison, in_words
+from causal_tasks.subpopulations.family import family
+from causal_tasks.subpopulations.findings import Finding, findings
 from causal_tasks.subpopulations.grades import Validity, grade
-from causal_tasks.subpopulations.records import Mining, Subpopulation, TreeNode
-from causal_tasks.subpopulations.rules import Node, grow_tree
-from causal_tasks.subpopulations.selection import Kind, candidates, kind_of, shown
-from causal_tasks.subpopulations.users import Users
-
-DETECTABLE_SHARES = (0.1, 0.2, 0.3)
-Names = Mapping[str, Text] | None
+from causal_tasks.subpopulations.guardrails import Guardrail
+from causal_tasks.subpopulations.overlap import jaccard, repeated, unique_shares
+from causal_tasks.subpopulations.records import Mining, Repeat, Subpopulation
+from causal_tasks.subpopulations.search import Search
+from causal_tasks.subpopulations.users import Users, require_equal_length
 
 
 def mine(
@@ -31,6 +28,7 @@ def mine(
     discovery: ArrayLike,
     means: pd.DataFrame | None = None,
     shares: Mapping[Any, float] | None = None,
+    propensity: pd.DataFrame | None = None,
     clusters: ArrayLike | None = None,
     sign: int = 1,
     baseline: float = 0.0,
@@ -38,7 +36,11 @@ def mine(
     max_depth: int = 3,
     min_share: float = 0.03,
     min_users_per_arm: int = 100,
-    names: Names = None,
+    stability_trees: int = 50,
+    seeds: Mapping[Any, ArrayLike] | None = None,
+    guardrails: Mapping[str, Guardrail] | None = None,
+    names: Mapping[str, Text] | None = None,
+    actionable: Collection[str] | None = None,
     seed: int = 0,
 ) -> Mining:
     """Find groups of users who respond differently, and say how sure that is.
@@ -57,6 +59,9 @@ def mine(
         means: n rows, one column for each arm: outcome predicted in that arm by models that saw discovery users only;
             None: every arm's mean over discovery users.
         shares: Share of users that the design gives each arm; None: equal.
+        propensity: n rows, one column for each treatment: probability of being treated for users in control or that
+            treatment, where nobody dealt the arms at random. Users with less than 5 % or more than 95 % give no
+            evidence, and no rule is confirmed. None: arms were dealt at random.
         clusters: Shape (n,), units that are not independent; None: all are.
         sign: +1 where more of the outcome is better, -1 where less is.
         baseline: Added to control means: the ratio around which a ratio was linearised.
@@ -64,7 +69,12 @@ def mine(
         max_depth: Conditions per rule, at most.
         min_share: Smallest share of users that a rule may cover.
         min_users_per_arm: Smallest number of discovery users that a rule may cover in the smallest arm, on average.
+        stability_trees: Bootstrap trees by which stability is measured; 0: it is not, and no grade asks for it.
+        seeds: By treatment: predictions of models with other seeds, shape (n, S), NaN where one has none; only those
+            for discovery users are read.
+        guardrails: Metrics that must not get worse, by name.
         names: Display names by feature.
+        actionable: Features by which the business can target; None: all.
         seed: Of everything random.
 
     Raises:
@@ -78,135 +88,82 @@ def mine(
         discovery=discovery,
         means=means,
         shares=shares,
+        propensity=propensity,
         clusters=clusters,
     )
-    discovery_features = features[users.discovery]
-    comparisons = []
-    for arm in uplift.columns:
-        root = grow_tree(
-            discovery_features,
-            uplift[arm].to_numpy()[users.discovery],
-            max_depth=max_depth,
-            min_share=min_share,
-            min_users=math.ceil(min_users_per_arm / users.smallest_share),
-            seed=seed,
-        )
-        comparisons.append(_Comparison.weighed(users, arm, root, baseline=baseline))
+    search = Search(
+        sign=sign,
+        baseline=baseline,
+        validity=validity,
+        max_depth=max_depth,
+        min_share=min_share,
+        min_users_per_arm=min_users_per_arm,
+        stability_trees=stability_trees,
+        seeds=seeds,
+        guardrails=guardrails or {},
+        names=names,
+        actionable=actionable,
+        seed=seed,
+    )
+    return mine_users(users, uplift, search)
+
+
+def mine_users(users: Users, uplift: pd.DataFrame, search: Search) -> Mining:
+    """``mine`` for users that were brought into form before.
+
+    Raises:
+        InputError: As for ``mine``.
+    """
+    require_equal_length(
+        features=users.features,
+        uplift=uplift,
+        **{f"guardrail {name}": guardrail.outcome for name, guardrail in search.guardrails.items()},
+        **{f"seeds of {treatment}": predictions for treatment, predictions in (search.seeds or {}).items()},
+    )
+    comparisons = [
+        Comparison.weighed(users, arm, uplift[arm].to_numpy(dtype="float64", na_value=float("nan")), search)
+        for arm in uplift.columns
+    ]
+    examined = family(comparisons, sign=search.sign)
+    found = [finding for comparison in comparisons for finding in findings(users, comparison, examined, search)]
+    subpopulations, repeats = _told(found, search)
     return Mining(
-        subpopulations=_subpopulations(comparisons, sign=sign, validity=validity, names=names),
-        trees={c.treatment: c.tree(c.root, names) for c in comparisons},
-        rules_examined=sum(len(candidates(c.root, sign=sign)) for c in comparisons),
+        subpopulations=subpopulations,
+        repeats=repeats,
+        trees={str(c.treatment): c.tree(search.names) for c in comparisons},
+        examined=tuple(examined.values()),
+        omnibus={str(c.treatment): c.omnibus for c in comparisons},
         n_estimation=int((~users.discovery).sum()),
-        detectable={c.treatment: c.detectable for c in comparisons},
+        trimmed={str(c.treatment): users.trimmed(c.treatment) for c in comparisons},
+        detectable={str(c.treatment): c.detectable for c in comparisons},
+        notes=() if search.stability_trees else ("stability_not_measured",),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Comparison:
-    """One treatment against control: its tree, and the evidence on every node by its path."""
-
-    treatment: str
-    root: Node
-    evidence: Mapping[tuple[int, ...], Evidence]
-    detectable: Mapping[float, float | None]
-
-    @classmethod
-    def weighed(cls, users: Users, treatment: Any, root: Node, *, baseline: float) -> Self:
-        """The evidence on every node of a tree."""
-        rows, scores = users.compared(treatment)
-        read = list(dict.fromkeys(feature for node in root.walk() for feature in node.rule.features))
-        features = users.features[read][rows]
-        return cls(
-            treatment=str(treatment),
-            root=root,
-            evidence={
-                node.path: scores.assess(np.asarray(node.rule.mask(features), dtype=bool), baseline=baseline)
-                for node in root.walk()
-            },
-            detectable=scores.detectable(DETECTABLE_SHARES),
+def _told(found: Sequence[Finding], search: Search) -> tuple[tuple[Subpopulation, ...], tuple[Repeat, ...]]:
+    """The rules in the order in which they are shown, and those that repeat one of them."""
+    best_first = sorted(found, key=lambda finding: finding.rank)
+    similar = jaccard([finding.inside for finding in best_first])
+    repeats = repeated(similar, [finding.examined.kind for finding in best_first])
+    kept = [k for k in range(len(best_first)) if k not in repeats]
+    kept.sort(key=lambda k: (best_first[k].examined.kind == "negative", -abs(best_first[k].node.predicted)))
+    identity = {k: f"s{number}" for number, k in enumerate(kept, start=1)}
+    unique = unique_shares([best_first[k].inside for k in kept])
+    subpopulations = tuple(
+        best_first[k].told(
+            identity[k], {identity[other]: float(similar[k, other]) for other in kept if other != k}, share, search
         )
-
-    def tree(self, node: Node, names: Names) -> TreeNode:
-        """The node and all below it, with their evidence."""
-        evidence = self.evidence[node.path]
-        return TreeNode(
-            rule=node.rule,
-            words=_words(node.rule, names),
-            n=evidence.n_control + evidence.n_treatment,
-            share=evidence.share,
-            predicted=node.predicted,
-            effect=evidence.effect,
-            children=tuple(self.tree(child, names) for child in node.children),
+        for k, share in zip(kept, unique, strict=True)
+    )
+    return subpopulations, tuple(
+        Repeat(
+            treatment=best_first[k].examined.treatment,
+            kind=best_first[k].examined.kind,
+            rule=best_first[k].node.rule,
+            words=in_words(best_first[k].node.rule, search.names),
+            of=identity[better],
+            jaccard=float(similar[k, better]),
+            grade=grade(best_first[k].case),
         )
-
-    def shown(self, *, sign: int) -> list[Node]:
-        """The rules to report, of those about which the estimation users say anything."""
-        return shown(self.root, sign=sign, defined=lambda node: self.evidence[node.path].contrast is not None)
-
-
-def _subpopulations(
-    comparisons: Sequence[_Comparison], *, sign: int, validity: Validity, names: Names
-) -> tuple[Subpopulation, ...]:
-    examined = [(c, node) for c in comparisons for node in candidates(c.root, sign=sign)]
-    q_by_rule = dict(
-        zip(
-            ((c.treatment, node.path) for c, node in examined),
-            q_values([c.evidence[node.path] for c, node in examined]),
-            strict=True,
-        )
+        for k, better in repeats.items()
     )
-    reported = sorted(
-        ((c, node) for c in comparisons for node in c.shown(sign=sign)),
-        key=lambda pair: (kind_of(pair[1], sign=sign) == "negative", -abs(pair[1].predicted)),
-    )
-    return tuple(
-        _subpopulation(
-            f"s{number}",
-            c,
-            node,
-            q_value=q_by_rule[c.treatment, node.path],
-            kind=kind_of(node, sign=sign),
-            validity=validity,
-            names=names,
-        )
-        for number, (c, node) in enumerate(reported, start=1)
-    )
-
-
-def _subpopulation(
-    identity: str,
-    comparison: _Comparison,
-    node: Node,
-    *,
-    q_value: float,
-    kind: Kind,
-    validity: Validity,
-    names: Names,
-) -> Subpopulation:
-    evidence = comparison.evidence[node.path]
-    claimed = 1 if node.predicted > 0 else -1
-    return Subpopulation.model_validate(
-        {
-            "id": identity,
-            "treatment": comparison.treatment,
-            "kind": kind,
-            "rule": node.rule,
-            "words": _words(node.rule, names),
-            "sql": node.rule.to_sql(),
-            "share": evidence.share,
-            "n_control": evidence.n_control,
-            "n_treatment": evidence.n_treatment,
-            "control_mean": evidence.control_mean,
-            "effect": evidence.effect,
-            "rest": evidence.rest,
-            "contrast": evidence.contrast,
-            "relative": evidence.relative,
-            "q_value": q_value,
-            "predicted": node.predicted,
-            "grade": grade(evidence, claimed=claimed, q_value=q_value, validity=validity),
-        }
-    )
-
-
-def _words(rule: Rule, names: Names) -> dict[str, str]:
-    return {language: rule.in_words(language, names) for language in LANGUAGES}

@@ -4,44 +4,42 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
-from causal_tasks.evaluation import auuc_interval, gain_curve, qini_interval, uplift_curve
+from causal_tasks.evaluation import auuc_interval, gain_curve, qini_interval, toc_curve, uplift_curve
 from causal_tasks.experiment import Metric
-from causal_tasks.subpopulations.evidence import Mask, Vector
+from causal_tasks.subpopulations.scored import Scored
 
 BUCKETS = 10
 CURVE_COLUMNS = ["share", "gain", "low", "high"]
 BUCKET_COLUMNS = ["bucket", "n_control", "n_treatment", "mean_control", "mean_treatment", "difference"]
 
 
-def ranking_evidence(
-    outcome: Vector, uplift: Vector, treated: Mask, metric: Metric, *, clusters: ArrayLike | None, seed: int
-) -> dict[str, Any]:
-    """AUUC, Qini, gain curve and buckets of one treatment's ranking, as JSON values.
+def ranking_evidence(scored: Scored, metric: Metric, *, seed: int) -> dict[str, Any]:
+    """AUUC, Qini, TOC, gain curve and buckets of one treatment's ranking, as JSON values.
 
-    Scores and curve tell what targeting gains, so they are on the benefit scale; buckets tell what was observed, so
-    they are in the metric's own unit.
+    Scores and curves tell what targeting gains, so they are on the benefit scale; buckets tell what was observed, so
+    they are in the metric's own unit, and where nobody dealt the arms at random they show its bias too.
 
     Args:
-        outcome: Shape (n,), metric's own unit.
-        uplift: Shape (n,), benefit scale.
-        treated: Shape (n,).
+        scored: Of one treatment.
         metric: Knows which way is better.
-        clusters: Shape (n,), units randomised together.
         seed: Of the resampling.
 
     Raises:
         InputError: An arm is empty, or as for ``auuc``.
     """
-    arguments: dict[str, Any] = {"uplift": uplift, "treatment": treated.astype(np.intp)}
-    benefit: dict[str, Any] = {"outcome": metric.benefit(outcome), "clusters": clusters, "seed": seed}
-    auuc, qini = auuc_interval(**arguments, **benefit), qini_interval(**arguments, **benefit)
-    buckets = uplift_curve(outcome, **arguments, buckets=BUCKETS)
+    arguments: dict[str, Any] = {"uplift": scored.uplift, "treatment": scored.treated.astype("intp")}
+    drawn: dict[str, Any] = {"clusters": scored.clusters, "seed": seed}
+    varying = scored.propensity if isinstance(scored.propensity, np.ndarray) else None
+    observed: dict[str, Any] = {"outcome": scored.outcome, "propensity": varying}
+    auuc = auuc_interval(**arguments, **observed, **drawn)
+    qini = qini_interval(**arguments, **observed, **drawn)
+    buckets = uplift_curve(metric.benefit(scored.outcome), **arguments, buckets=BUCKETS)
     return {
         "auuc": auuc.to_dict() | {"random": auuc.estimate - qini.estimate},
         "qini": qini.to_dict() | {"random": 0.0},
-        "curve": _records(gain_curve(**arguments, **benefit)[CURVE_COLUMNS]),
+        "curve": _records(gain_curve(**arguments, **observed, **drawn)[CURVE_COLUMNS]),
+        "toc": _records(toc_curve(scored.effect, scored.uplift, **drawn)),
         "buckets": [
             record | {"interval": [low, high]}
             for record, low, high in zip(

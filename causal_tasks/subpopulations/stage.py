@@ -1,168 +1,93 @@
 """Stage ``mine``: from the winner's predictions to subpopulations with honest evidence."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import ArrayLike
 
-from causal_tasks.data.columns import outcome_columns
 from causal_tasks.errors import InputError
 from causal_tasks.experiment import Experiment
 from causal_tasks.run_folder import StageContext
 from causal_tasks.storage import Uri
-from causal_tasks.subpopulations import mining
-from causal_tasks.subpopulations.evidence import Mask, Vector
+from causal_tasks.subpopulations.follow_up import follow_ups
+from causal_tasks.subpopulations.heterogeneity import characteristic_evidence, heterogeneity_evidence
+from causal_tasks.subpopulations.inputs import Inputs
+from causal_tasks.subpopulations.mining import mine_users
+from causal_tasks.subpopulations.multiplicity import FALSE_DISCOVERY_RATE
+from causal_tasks.subpopulations.placebo import placebo_evidence
+from causal_tasks.subpopulations.policy import TargetRule, policy_evidence, treatment_cost
 from causal_tasks.subpopulations.ranking import ranking_evidence
-from causal_tasks.subpopulations.records import Mining
-from causal_tasks.uplift.outcome import outcome_baseline, user_outcome
+from causal_tasks.subpopulations.records import Mining, Subpopulation
+from causal_tasks.subpopulations.scored import Scored
+
+Record = dict[str, Any]
 
 
 def mine(context: StageContext) -> dict[str, Uri]:
-    """Write ``subpopulations``, ``tree`` and ``evidence``; returns their addresses.
+    """Write ``subpopulations``, ``tree``, ``evidence``, ``follow_up`` and ``placebo``; returns their addresses.
 
     Raises:
-        InputError: No feature may be shown in a rule, predictions do not belong to the users, or as for
-            ``causal_tasks.subpopulations.mine``.
+        InputError: No feature may be shown in a rule, predictions do not belong to the users, nobody can be compared,
+            or as for ``causal_tasks.subpopulations.mine``.
     """
-    users = _Users.read(context)
-    found = _mined(users, context)
+    inputs = Inputs.read(context)
+    found = mine_users(inputs.users, inputs.uplift, inputs.search)
+    subpopulations = [subpopulation.to_json() for subpopulation in found.subpopulations]
+    planned = follow_ups(context.experiment, subpopulations, inputs.frame, caps=inputs.caps)
     return {
-        "subpopulations": context.write_json("subpopulations.json", [s.to_json() for s in found.subpopulations]),
+        "subpopulations": context.write_json("subpopulations.json", subpopulations),
         "tree": context.write_json("tree.json", {arm: root.to_json() for arm, root in found.trees.items()}),
-        "evidence": context.write_json("evidence.json", _evidence(users, found, context.experiment)),
+        "evidence": context.write_json("evidence.json", _evidence(inputs, found, context.experiment)),
+        "follow_up": context.write_json("follow_up.json", planned),
+        "placebo": context.write_json("placebo.json", placebo_evidence(context, inputs, found)),
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Users:
-    """The users whose primary metric is known, with the winner's predictions."""
-
-    frame: pd.DataFrame
-    features: Sequence[str]
-    outcome: Vector
-    predictions: pd.DataFrame
-    baseline: float
-
-    @classmethod
-    def read(cls, context: StageContext) -> Self:
-        """The users of the run.
-
-        Raises:
-            InputError: No feature may be shown in a rule, or predictions do not belong to the users.
-        """
-        experiment = context.experiment
-        metric = experiment.primary
-        features = rule_features(context.read_json("validate", "features")["used"], experiment)
-        design = ["unit", "arm", "part", *(["cluster"] if experiment.cluster else [])]
-        frame = context.read_table("prepare", "users", [*design, *outcome_columns(metric), *features])
-        predictions = context.read_table("select", "predictions")
-        if not np.array_equal(frame["unit"].to_numpy(), predictions["unit"].to_numpy()):
-            raise InputError(
-                f"predictions: {len(predictions)} units that are not the {len(frame)} of users, in their order",
-                remedy="run train and select anew on these users",
-            )
-        outcome = user_outcome(frame, metric, control=experiment.control)
-        known = ~np.isnan(outcome)
-        baseline = outcome_baseline(frame, metric, control=experiment.control)
-        return cls(frame[known], features, outcome[known], predictions[known], baseline)
-
-    @property
-    def discovery(self) -> Mask:
-        """Shape (n,), whether the user is in the discovery part."""
-        return (self.frame["part"] == "discovery").to_numpy(dtype=bool)
-
-    @property
-    def arm(self) -> Any:
-        """Shape (n,), arm labels."""
-        return self.frame["arm"].astype(object).to_numpy()
-
-    @property
-    def clusters(self) -> ArrayLike | None:
-        """Shape (n,); None where the experiment names none."""
-        return self.frame["cluster"].to_numpy() if "cluster" in self.frame else None
-
-
-def rule_features(used: Sequence[str], experiment: Experiment) -> list[str]:
-    """The features that may be shown in a rule: those used, without the sensitive ones.
-
-    Raises:
-        InputError: None is left.
-    """
-    shown = [name for name in used if not experiment.features[name].sensitive]
-    if not shown:
-        raise InputError(
-            f"features: all of {list(used)} are sensitive, so no rule can be written",
-            remedy="add features that may be shown, or correct features.dictionary",
-        )
-    return shown
-
-
-def _mined(users: _Users, context: StageContext) -> Mining:
-    experiment = context.experiment
-    metric = experiment.primary
-    return mining.mine(
-        users.frame[list(users.features)],
-        # Rules speak of effects in the metric's own unit; turning the benefit scale once more gives it back.
-        metric.benefit(_by_arm(users.predictions, "uplift__", experiment.treatments)),
-        users.outcome,
-        users.arm,
-        control=experiment.control,
-        discovery=users.discovery,
-        means=_by_arm(users.predictions, "mean__", experiment.arms),
-        shares=_shares(users, experiment),
-        clusters=users.clusters,
-        sign=metric.sign,
-        baseline=users.baseline,
-        validity=_validity(context),
-        max_depth=experiment.mining.max_depth,
-        min_share=experiment.mining.min_share,
-        names=experiment.features.display_names(),
-        seed=experiment.mining.seed,
-    )
-
-
-def _by_arm(predictions: pd.DataFrame, prefix: str, arms: Sequence[str]) -> pd.DataFrame:
-    return predictions[[f"{prefix}{arm}" for arm in arms]].set_axis(list(arms), axis=1).astype(np.float64)
-
-
-def _shares(users: _Users, experiment: Experiment) -> Mapping[str, float]:
-    """Probability of each arm: the design's, or the observed one where nobody randomised."""
-    if experiment.randomized:
-        return experiment.expected_shares
-    return dict(pd.Series(users.arm[users.discovery]).value_counts(normalize=True))
-
-
-def _validity(context: StageContext) -> Any:
-    """The verdict on the experiment; a comparison without randomisation confirms nothing, whatever the checks say."""
-    return context.read_json("validate", "verdict")["status"] if context.experiment.randomized else "invalid"
-
-
-def _evidence(users: _Users, found: Mining, experiment: Experiment) -> dict[str, Any]:
-    rankings = {arm: _ranking(users, arm, experiment) for arm in experiment.treatments}
+def _evidence(inputs: Inputs, found: Mining, experiment: Experiment) -> Record:
+    by_arm = {arm: _of_treatment(inputs, found, arm, experiment) for arm in experiment.treatments}
     return {
         "rules_examined": found.rules_examined,
         "n_estimation": found.n_estimation,
+        "family": {"examined": found.rules_examined, "selected": found.rules_selected, "q": FALSE_DISCOVERY_RATE},
+        "repeats": [repeat.to_json() for repeat in found.repeats],
+        "notes": list(found.notes),
         "detectable": {
             arm: {f"{share:g}": effect for share, effect in by_share.items()}
             for arm, by_share in found.detectable.items()
         },
+        **({} if experiment.randomized else {"trimmed": dict(found.trimmed)}),
         **{
-            part: {arm: ranking[part] for arm, ranking in rankings.items()}
-            for part in ("auuc", "qini", "curve", "buckets")
+            part: {arm: evidence[part] for arm, evidence in by_arm.items()} for part in by_arm[experiment.treatments[0]]
         },
     }
 
 
-def _ranking(users: _Users, treatment: str, experiment: Experiment) -> dict[str, Any]:
-    rows = ~users.discovery & np.isin(users.arm, (experiment.control, treatment))
-    return ranking_evidence(
-        users.outcome[rows],
-        users.predictions[f"uplift__{treatment}"].to_numpy(dtype=np.float64)[rows],
-        users.arm[rows] == treatment,
-        experiment.primary,
-        clusters=None if users.clusters is None else np.asarray(users.clusters)[rows],
-        seed=experiment.mining.seed,
-    )
+def _of_treatment(inputs: Inputs, found: Mining, treatment: str, experiment: Experiment) -> Record:
+    """Everything that is said of one treatment as a whole."""
+    metric, seed, test = experiment.primary, experiment.mining.seed, found.omnibus[treatment]
+    scored = Scored.of(inputs.users, inputs.uplift[treatment].to_numpy(), treatment, sign=metric.sign)
+    if scored.independent_per_arm < 2:
+        raise InputError(
+            f"{treatment}: of {len(scored.treated)} estimation users that can be compared, an arm has "
+            f"{scored.independent_per_arm} that are independent",
+            remedy="compare arms that share users of one kind, or add users or clusters",
+        )
+    features = inputs.users.features[scored.rows]
+    shown = [rule for rule in found.subpopulations if rule.treatment == treatment]
+    return {
+        **ranking_evidence(scored, metric, seed=seed),
+        "autoc": None if test.autoc is None else test.autoc.model_dump(mode="json"),
+        "heterogeneity": heterogeneity_evidence(scored, test),
+        "characteristics": characteristic_evidence(features, scored),
+        "policy": policy_evidence(
+            scored.effect,
+            scored.uplift,
+            [_target(rule, features, sign=metric.sign) for rule in shown],
+            cost=treatment_cost(experiment.mining.costs, treatment, experiment.control),
+            clusters=scored.clusters,
+        ),
+    }
+
+
+def _target(rule: Subpopulation, features: Any, *, sign: int) -> TargetRule:
+    inside = np.asarray(rule.rule.mask(features), dtype=bool)
+    return TargetRule(id=rule.id, kind=rule.kind, predicted=sign * rule.predicted, inside=inside)

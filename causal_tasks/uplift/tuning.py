@@ -74,6 +74,7 @@ def tune(
     validation: ArrayLike,
     control: Any = None,
     propensity: Mapping[Any, float] | None = None,
+    propensity_scores: ArrayLike | None = None,
     sign: int = 1,
     trials: int = 20,
     seconds: float | None = None,
@@ -95,6 +96,8 @@ def tune(
         validation: Shape (n,), boolean: users to score, the others are fitted.
         control: Label of the control arm; None: 0.
         propensity: Known share of every arm by label; None: unknown.
+        propensity_scores: Shape (n,) or (n, K), modelled probability of each treatment, by which the users that are
+            scored are weighed, see ``causal_tasks.evaluation.auuc``; None: it is the same for everybody.
         sign: 1 where more of the outcome is better, -1 where less is.
         trials: Number of trials, finished ones included.
         seconds: After which no further trial begins; it makes the result depend on speed.
@@ -122,13 +125,22 @@ def tune(
     _require_in_space(learner.base_model)
     fitted = _sample(np.flatnonzero(~held_out), max_rows, seed)
     data = _Split(X, np.asarray(outcome, dtype=np.float64), treatment, np.flatnonzero(held_out))
+    weighed_by = None if propensity_scores is None else np.asarray(propensity_scores, dtype=np.float64)[held_out]
     rungs = data.rows(_sample(fitted, max(1, len(fitted) // 4), seed)), data.rows(fitted)
 
     def score(parameters: Mapping[str, float], rows: _Rows) -> float:
         model = clone(learner).set_params(**{f"base_model__{name}": value for name, value in parameters.items()})
         model.fit(rows.X, rows.outcome, rows.treatment, control=control, propensity=propensity)
         scored = data.scored
-        return float(auuc(sign * scored.outcome, sign * model.predict(scored.X), scored.treatment, control=control))
+        return float(
+            auuc(
+                sign * scored.outcome,
+                sign * model.predict(scored.X),
+                scored.treatment,
+                control=control,
+                propensity=weighed_by,
+            )
+        )
 
     done = list(finished)
     while len(done) < trials and not _over(seconds, began, done):

@@ -114,17 +114,26 @@ class Arms:
         codes, known, n_arms = self.codes[rows], values[rows], len(self.names)
         counts = np.bincount(codes, minlength=n_arms)
         means = np.bincount(codes, known, minlength=n_arms) / np.maximum(counts, 1)
-        cells = self._cells[rows]
-        n_cells = n_arms * (self.clusters.max(initial=-1) + 1)
-        sums = np.bincount(cells, known - means[codes], minlength=n_cells).reshape(-1, n_arms)
-        groups = (np.bincount(cells, minlength=n_cells).reshape(-1, n_arms) > 0).sum(axis=0)
-        variances = (sums**2).sum(axis=0) / np.maximum(counts, 1) ** 2 * groups / np.maximum(groups - 1, 1)
+        residuals = known - means[codes]
+        if self.clustered:
+            squares, groups = self._cluster_squares(residuals, rows)
+        else:
+            squares, groups = np.bincount(codes, residuals**2, minlength=n_arms).astype(np.float64), counts
+        variances = squares / np.maximum(counts, 1) ** 2 * groups / np.maximum(groups - 1, 1)
         enough = groups > 1
         return {
-            name: _two_sided(means[arm] - means[0], variances[arm] + variances[0]) if enough[arm] and enough[0] else 1.0
+            name: two_sided(means[arm] - means[0], variances[arm] + variances[0]) if enough[arm] and enough[0] else 1.0
             for arm, name in enumerate(self.names)
             if arm > 0
         }
+
+    def _cluster_squares(self, residuals: Floats, rows: npt.NDArray[np.bool_]) -> tuple[Floats, npt.NDArray[np.intp]]:
+        """By arm, the sum of squares of the clusters' sums, and how many clusters there are, among ``rows``."""
+        cells, n_arms = self._cells[rows], len(self.names)
+        n_cells = n_arms * (self.clusters.max(initial=-1) + 1)
+        sums = np.bincount(cells, residuals, minlength=n_cells).reshape(-1, n_arms)
+        groups = np.bincount(cells, minlength=n_cells).reshape(-1, n_arms) > 0
+        return (sums**2).sum(axis=0), groups.sum(axis=0)
 
     @property
     def _cells(self) -> npt.NDArray[np.intp]:
@@ -132,7 +141,8 @@ class Arms:
         return cells
 
 
-def _two_sided(difference: float, variance: float) -> float:
+def two_sided(difference: float, variance: float) -> float:
+    """The p-value of a difference whose variance is known, large samples; without variance 1 for none, else 0."""
     if variance == 0:
         return 1.0 if difference == 0 else 0.0
     return float(2 * ndtr(-abs(difference) / np.sqrt(variance)))

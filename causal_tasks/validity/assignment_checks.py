@@ -1,75 +1,63 @@
-"""Checks of who came into which arm, and who was dropped on the way to the analysis."""
+"""Checks of who came into which arm, when and beside what else, and who was dropped on the way to the analysis."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import pandas as pd
+
 from causal_tasks.experiment import Experiment
-from causal_tasks.validity.arms import Arms, goodness_of_fit, homogeneity, symmetry
-from causal_tasks.validity.grading import Check, Thresholds, grade
+from causal_tasks.thresholds import Thresholds
+from causal_tasks.validity.arms import Arms, homogeneity, symmetry
+from causal_tasks.validity.grading import Check, grade
+from causal_tasks.validity.sample_ratio import locate, sample_ratio
 
 Steps = Mapping[str, Mapping[str, Any]]
 
 
 def assignment_checks(
     steps: Sequence[Mapping[str, Any]],
-    transitions: Mapping[str, Mapping[str, int]],
+    profile: Mapping[str, Any],
+    users: pd.DataFrame,
     arms: Arms,
     experiment: Experiment,
-    thresholds: Thresholds,
 ) -> list[Check]:
-    """Sample ratio, contamination and maturity, the latter two where the data can tell: a dataset cannot.
+    """Sample ratio, contamination, maturity, other experiments, the day of exposure: all that the data can tell.
 
-    Whoever was not assigned at random is not held to expected shares. Units randomised in clusters are not independent,
-    so that of the tests on counts of units only the sample ratio is made, on the clusters of analysed units.
+    A dataset tells only the sample ratio. Whoever was not assigned at random is not held to expected shares. Units
+    randomised in clusters are not independent, so that of the tests on counts of units only the sample ratio is made,
+    on the clusters of analysed units.
 
     Args:
         steps: The waterfall.
-        transitions: Units seen in two arms, by first and second arm.
-        arms: Of the analysed units.
-        experiment: Names arms and shares.
-        thresholds: Bounds.
+        profile: What ``prepare`` saw.
+        users: Analysed units, to find out where a sample ratio parts.
+        arms: Of the same rows.
+        experiment: Names arms, shares and bounds.
     """
-    by_step = {step["step"]: step for step in steps}
+    by_step, bounds = {step["step"]: step for step in steps}, experiment.thresholds
     checks = []
     if experiment.randomized:
         counted = arms.independent_units if arms.clustered else by_step["first_exposure"]["units"]
-        checks.append(_sample_ratio(counted, experiment, thresholds, clusters=arms.clustered))
+        ratio = sample_ratio(counted, experiment, bounds, clusters=arms.clustered)
+        if ratio.status != "pass" and not arms.clustered:
+            where = locate(users, list(profile["features"]), arms, experiment, bounds)
+            ratio = replace(ratio, details={**ratio.details, "where": where})
+        checks.append(ratio)
     independent = experiment.randomized and not arms.clustered
     if independent:
-        checks.append(_sample_ratio_analysed(by_step, experiment, thresholds))
+        checks.append(_sample_ratio_analysed(by_step, experiment, bounds))
     if "two_arms" in by_step:
-        checks.append(_contamination(by_step, thresholds))
+        checks.append(_contamination(by_step, bounds))
     if independent and "two_arms" in by_step:
-        p_value = symmetry(transitions)
-        details = {"transitions": transitions}
-        checks.append(
-            grade("contamination_symmetry", p_value, fail=thresholds.p_value, lower_is_worse=True, details=details)
-        )
+        checks.append(_symmetry(profile["transitions"], bounds))
     if "immature" in by_step:
-        checks.append(_maturity(by_step, thresholds))
+        checks.append(_maturity(by_step, bounds))
+    if independent and profile["other_experiments"] is not None:
+        checks.append(_other_experiments(profile["other_experiments"], by_step["two_arms"]["units"], bounds))
+    if profile["exposure_day_elapsed"] is not None:
+        checks.append(_exposure_day(profile["exposure_day_elapsed"], experiment))
     return checks
-
-
-def _sample_ratio(
-    counted: Mapping[str, int], experiment: Experiment, thresholds: Thresholds, *, clusters: bool
-) -> Check:
-    observed = {arm: counted.get(arm, 0) for arm in experiment.arms}
-    total = sum(observed.values())
-    shares = experiment.expected_shares
-    deviation = max(abs(observed[arm] / total - shares[arm]) for arm in experiment.arms)
-    return grade(
-        "sample_ratio",
-        goodness_of_fit(list(observed.values()), [shares[arm] for arm in experiment.arms]),
-        warn=thresholds.sample_ratio_warn,
-        fail=thresholds.p_value if deviation > thresholds.sample_ratio_deviation else None,
-        lower_is_worse=True,
-        details={
-            "observed": observed,
-            "expected": {arm: shares[arm] * total for arm in experiment.arms},
-            "deviation": deviation,
-            "counted": "clusters" if clusters else "units",
-        },
-    )
 
 
 def _sample_ratio_analysed(by_step: Steps, experiment: Experiment, thresholds: Thresholds) -> Check:
@@ -121,6 +109,59 @@ def _contamination(by_step: Steps, thresholds: Thresholds) -> Check:
     )
 
 
+def _symmetry(transitions: Mapping[str, Mapping[str, int]], thresholds: Thresholds) -> Check:
+    return grade(
+        "contamination_symmetry",
+        symmetry(transitions),
+        fail=thresholds.p_value,
+        lower_is_worse=True,
+        details={"transitions": transitions},
+    )
+
+
 def _maturity(by_step: Steps, thresholds: Thresholds) -> Check:
     share, details = _dropped_share(by_step, "immature")
     return grade("maturity", share, warn=thresholds.immature_warn, fail=thresholds.immature_fail, details=details)
+
+
+def _other_experiments(
+    others: Mapping[str, Mapping[str, int]], reached: Mapping[str, int], thresholds: Thresholds
+) -> Check:
+    """Who is in another experiment must not depend on our arm; p-values are multiplied by the number of experiments."""
+    arms, total = list(reached), sum(reached.values())
+    shared = {
+        name: units for name, units in others.items() if sum(units.values()) >= thresholds.other_experiment * total
+    }
+    totals = [reached[arm] for arm in arms]
+    p_values = {
+        name: min(1.0, homogeneity([units.get(arm, 0) for arm in arms], totals) * len(shared))
+        for name, units in shared.items()
+    }
+    worst = min(p_values, key=lambda name: p_values[name], default=None)
+    found = p_values[worst] if worst else 1.0
+    return grade(
+        "overlapping_experiments",
+        found,
+        warn=thresholds.p_value,
+        lower_is_worse=True,
+        subject=worst if found < thresholds.p_value else None,
+        details={
+            "shares": {
+                name: {arm: units.get(arm, 0) / reached[arm] for arm in arms if reached[arm]}
+                for name, units in shared.items()
+            },
+            "p_values": p_values,
+        },
+    )
+
+
+def _exposure_day(elapsed: float, experiment: Experiment) -> Check:
+    """With ``first_day: exposure`` the window begins at midnight, before most units were exposed."""
+    window = experiment.window
+    before = elapsed / window.days if window.first_day == "exposure" else 0.0
+    return grade(
+        "exposure_day_counts",
+        before,
+        warn=experiment.thresholds.before_exposure,
+        details={"hours": 24 * elapsed, "first_day": window.first_day, "days": window.days},
+    )

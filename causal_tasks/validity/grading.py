@@ -12,19 +12,34 @@ Code = Literal[
     "contamination",
     "contamination_symmetry",
     "maturity",
+    "overlapping_experiments",
+    "exposure_day_counts",
     "duplicates",
+    "id_format",
     "feature_coverage",
     "metric_coverage",
     "pre_period",
+    "missing_outcome_by_arm",
+    "unit_scale",
     "constant_metric",
+    "heavy_tail",
     "cap",
     "arm_size",
+    "schema_drift",
     "sensitive_feature",
     "constant_feature",
     "id_like_feature",
     "high_cardinality",
     "missing_feature_by_arm",
+    "outcome_copy",
+    "feature_differs_by_arm",
+    "missing_feature_informative",
+    "arm_predictable",
     "no_feature_left",
+    "overlap",
+    "matched_sample",
+    "balance_after_matching",
+    "placebo",
 ]
 CODES: tuple[Code, ...] = get_args(Code)
 """Every check, in the order in which results list them."""
@@ -53,50 +68,6 @@ class Check:
     def to_dict(self) -> dict[str, Any]:
         """The check as JSON values."""
         return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """Bounds of all checks; shares are shares of 1.
-
-    Attributes:
-        p_value: Below which a test of alikeness fails or warns.
-        sample_ratio_warn: p-value below which the sample ratio warns.
-        sample_ratio_deviation: Share by which an arm must be off before a sample ratio fails; else every tiny
-            deviation of a huge experiment would.
-        contamination_warn: Share of units in two arms.
-        contamination_fail: The same.
-        immature_warn: Share of units whose window is not complete.
-        immature_fail: The same.
-        duplicates: Share of a table's rows that repeat another.
-        without_features: Share of units without any feature row.
-        without_metrics: Share of units without any metrics row; high, as absent users are normal.
-        capped: Share of units cut by a metric's cap.
-        constant: Share of one value, missing included, above which a feature counts as constant.
-        distinct: Distinct values per known value above which a text counts as an id.
-        levels: Number of levels above which a text is no basis for rules.
-        units_per_arm: Units with a primary outcome below which an arm is too small to be mined.
-        events_per_arm: Units with another than the commonest primary outcome below which it is.
-
-    Source: Statsig, Eppo and GrowthBook use the same bounds for sample ratio and contamination.
-    """
-
-    p_value: float = 0.001
-    sample_ratio_warn: float = 0.01
-    sample_ratio_deviation: float = 0.001
-    contamination_warn: float = 0.01
-    contamination_fail: float = 0.10
-    immature_warn: float = 0.20
-    immature_fail: float = 0.50
-    duplicates: float = 0.01
-    without_features: float = 0.20
-    without_metrics: float = 0.80
-    capped: float = 0.01
-    constant: float = 0.999
-    distinct: float = 0.5
-    levels: int = 1000
-    units_per_arm: int = 1000
-    events_per_arm: int = 50
 
 
 def grade(

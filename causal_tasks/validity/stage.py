@@ -3,11 +3,16 @@
 The checks, by what they look at:
 
 ==========================  =====================================================================================
-assignment_checks           sample_ratio, sample_ratio_analysed, contamination, contamination_symmetry, maturity
-table_checks                duplicates, feature_coverage, metric_coverage, cap
-metric_checks               pre_period, constant_metric, arm_size
+assignment_checks           sample_ratio, sample_ratio_analysed, contamination, contamination_symmetry, maturity,
+                            overlapping_experiments, exposure_day_counts
+table_checks                duplicates, id_format, feature_coverage
+metric_checks               metric_coverage, pre_period, missing_outcome_by_arm, constant_metric, arm_size
+distribution_checks         unit_scale, heavy_tail, cap
 feature_checks              sensitive_feature, constant_feature, id_like_feature, high_cardinality,
-                            missing_feature_by_arm, no_feature_left
+                            missing_feature_by_arm, outcome_copy, feature_differs_by_arm, no_feature_left
+feature_remarks             schema_drift, missing_feature_informative
+arm_prediction              arm_predictable
+observational               overlap, matched_sample, balance_after_matching, placebo: without randomisation only
 ==========================  =====================================================================================
 
 A check that fails about the experiment makes it invalid; it is mined all the same, so that the reader sees what there
@@ -26,10 +31,13 @@ from causal_tasks.run_folder import StageContext
 from causal_tasks.storage import Uri
 from causal_tasks.validity.arms import Arms
 from causal_tasks.validity.assignment_checks import assignment_checks
+from causal_tasks.validity.distribution_checks import distribution_checks
 from causal_tasks.validity.feature_checks import Screening, screen_features
-from causal_tasks.validity.grading import Check, Code, Thresholds
-from causal_tasks.validity.metric_checks import arm_size, metric_checks
-from causal_tasks.validity.table_checks import cap_checks, table_checks
+from causal_tasks.validity.grading import CODES, Check, Code
+from causal_tasks.validity.metric_checks import metric_checks
+from causal_tasks.validity.observational import confounders, observational_design
+from causal_tasks.validity.sample_ratio import DAY
+from causal_tasks.validity.table_checks import table_checks
 
 TRUST: frozenset[Code] = frozenset(
     {
@@ -38,18 +46,33 @@ TRUST: frozenset[Code] = frozenset(
         "contamination",
         "contamination_symmetry",
         "maturity",
+        "id_format",
+        "pre_period",
+        "missing_outcome_by_arm",
         "constant_metric",
+        "heavy_tail",
+        "overlap",
+        "matched_sample",
+        "balance_after_matching",
+        "placebo",
     }
 )
 """Checks whose failure makes the experiment invalid."""
 
-STOPS: frozenset[Code] = frozenset({"constant_metric", "arm_size", "no_feature_left"})
-"""Checks that keep it from being mined: the first and last by failing, the second by warning."""
+STOPS: frozenset[Code] = frozenset({"constant_metric", "arm_size", "no_feature_left", "matched_sample"})
+"""Checks that keep it from being mined: ``arm_size`` by warning, the others by failing."""
 
 HOUSEKEEPING: frozenset[Code] = frozenset(
-    {"sensitive_feature", "constant_feature", "id_like_feature", "high_cardinality"}
+    {
+        "exposure_day_counts",
+        "sensitive_feature",
+        "constant_feature",
+        "id_like_feature",
+        "high_cardinality",
+        "missing_feature_informative",
+    }
 )
-"""Checks that leave out a feature and say nothing about the experiment."""
+"""Checks that tidy up or remark on something, and say nothing against the experiment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +95,26 @@ class Verdict:
 
 
 def validate(context: StageContext) -> dict[str, Uri]:
-    """Write ``checks``, ``features``, ``items`` and ``verdict``; returns their addresses."""
+    """Write ``checks``, ``features``, ``items`` and ``verdict``; returns their addresses.
+
+    Of a comparison that was not randomised also ``propensity`` and ``balance``.
+    """
     experiment = context.experiment
     profile = context.read_json("prepare", "profile")
     waterfall = context.read_json("prepare", "waterfall")
     users = context.read_table("prepare", "users", _columns(experiment, profile))
     checks, screening = run_checks(users, waterfall, profile, experiment)
+    matched = {}
+    if not experiment.randomized:
+        adjusted = confounders(list(profile["features"]), screening)
+        design = observational_design(users, adjusted, experiment, n_jobs=context.settings.threads)
+        checks += design.checks
+        matched = {
+            "propensity": context.write_table("propensity.parquet", design.propensity),
+            "balance": context.write_json("balance.json", design.balance),
+        }
     verdict = judge(checks)
-    return {
+    return matched | {
         "checks": context.write_json("checks.json", [check.to_dict() for check in checks]),
         "features": context.write_json(
             "features.json", {"used": list(screening.used), "dropped": dict(screening.dropped)}
@@ -90,33 +125,31 @@ def validate(context: StageContext) -> dict[str, Uri]:
 
 
 def run_checks(
-    users: pd.DataFrame,
-    waterfall: Mapping[str, Any],
-    profile: Mapping[str, Any],
-    experiment: Experiment,
-    thresholds: Thresholds | None = None,
+    users: pd.DataFrame, waterfall: Mapping[str, Any], profile: Mapping[str, Any], experiment: Experiment
 ) -> tuple[list[Check], Screening]:
-    """Every check, and which features are left.
+    """Every check, in the order of ``CODES``, and which features are left.
 
     Args:
-        users: One row per analysed unit: arm, cluster, features, outcomes and pre-window.
+        users: One row per analysed unit: arm, start, cluster, features, outcomes and pre-window.
         waterfall: From rows to analysed units.
         profile: What was seen while joining.
-        experiment: As stated.
-        thresholds: Bounds; None: the defaults.
+        experiment: As stated, with the bounds.
     """
-    bounds = thresholds or Thresholds()
-    arms = Arms.of(users, experiment.arms)
-    screening = screen_features(users, list(profile["features"]), arms, experiment, bounds)
+    arms, features = Arms.of(users, experiment.arms), list(profile["features"])
+    assigned = assignment_checks(waterfall["steps"], profile, users, arms, experiment)
+    skewed = any(check.code in _SAMPLE_RATIOS and check.status != "pass" for check in assigned)
+    screening = screen_features(users, features, arms, experiment)
     checks = [
-        *assignment_checks(waterfall["steps"], profile["transitions"], arms, experiment, bounds),
-        *table_checks(profile, len(users), bounds),
-        *metric_checks(users, arms, experiment, bounds),
-        *cap_checks(profile, bounds),
-        arm_size(users, arms, experiment.primary, bounds),
+        *assigned,
+        *table_checks(profile, len(users), experiment.thresholds),
+        *metric_checks(users, profile, arms, experiment, skewed=skewed),
+        *distribution_checks(users, features, profile, arms, experiment),
         *screening.checks,
     ]
-    return checks, screening
+    return sorted(checks, key=lambda check: CODES.index(check.code)), screening
+
+
+_SAMPLE_RATIOS: frozenset[Code] = frozenset({"sample_ratio", "sample_ratio_analysed"})
 
 
 def judge(checks: Sequence[Check]) -> Verdict:
@@ -137,7 +170,13 @@ def _stops(check: Check) -> bool:
 
 
 def _columns(experiment: Experiment, profile: Mapping[str, Any]) -> list[str]:
-    columns = ["arm", *(["cluster"] if experiment.cluster else []), *profile["features"]]
+    columns = ["arm", *profile["features"]]
+    if experiment.cluster:
+        columns.append("cluster")
+    if not experiment.dataset:
+        columns.append(DAY)
+    if not experiment.randomized:
+        columns += ["unit", "part", "fold"]
     for metric in experiment.metrics:
         columns += outcome_columns(metric)
         if experiment.window.pre_days:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from causal_tasks.validity.grading import Check, Thresholds, grade
+from causal_tasks.thresholds import Thresholds
+from causal_tasks.validity.grading import Check, grade
 
 
 def table_checks(profile: Mapping[str, Any], units: int, thresholds: Thresholds) -> list[Check]:
-    """Duplicates, where rows may repeat, and coverage.
+    """Duplicates and formats of ids, where the tables can tell, and who has features.
 
     Args:
         profile: What ``prepare`` saw while joining.
@@ -15,28 +16,17 @@ def table_checks(profile: Mapping[str, Any], units: int, thresholds: Thresholds)
         thresholds: Bounds.
     """
     duplicates = [_duplicates(profile, thresholds)] if profile["duplicate_rows"] else []
+    formats = [_id_format(profile["unknown_id_formats"], units, thresholds)] if profile["unknown_id_formats"] else []
+    without_features = profile["units_without_features"]
     return [
         *duplicates,
+        *formats,
         grade(
             "feature_coverage",
-            profile["units_without_features"] / units,
-            warn=thresholds.without_features,
-            details={"units": profile["units_without_features"]},
+            without_features / units,
+            fail=thresholds.without_features,
+            details={"units": without_features},
         ),
-        grade(
-            "metric_coverage",
-            profile["units_without_metrics"] / units,
-            warn=thresholds.without_metrics,
-            details={"units": profile["units_without_metrics"]},
-        ),
-    ]
-
-
-def cap_checks(profile: Mapping[str, Any], thresholds: Thresholds) -> list[Check]:
-    """How many units each cap cuts."""
-    return [
-        grade("cap", cap["share_capped"], warn=thresholds.capped, subject=metric, details={"cap": cap["value"]})
-        for metric, cap in profile["caps"].items()
     ]
 
 
@@ -53,4 +43,18 @@ def _duplicates(profile: Mapping[str, Any], thresholds: Thresholds) -> Check:
         warn=thresholds.duplicates,
         subject=worst if shares[worst] > 0 else None,
         details={"duplicates": dict(duplicates), "rows": rows},
+    )
+
+
+def _id_format(unknown: Mapping[str, Mapping[str, int]], units: int, thresholds: Thresholds) -> Check:
+    """The table that knows no id in the format of the most units: those are probably devices where it has users."""
+    shares = {table: sum(formats.values()) / units for table, formats in unknown.items()}
+    worst = max(shares, key=lambda table: shares[table])
+    return grade(
+        "id_format",
+        shares[worst],
+        warn=thresholds.unknown_ids_warn,
+        fail=thresholds.unknown_ids_fail,
+        subject=worst if shares[worst] > 0 else None,
+        details={"units": {table: dict(formats) for table, formats in unknown.items()}},
     )

@@ -1,26 +1,18 @@
 """How often the whole pipeline finds something where nothing is."""
 
-from pathlib import Path
-
 import pytest
 from scipy.stats import binomtest
 
 from causal_tasks import Settings, run_experiment
 from causal_tasks.data.simulate import simulate_experiment
 from causal_tasks.experiment import Mining
+from tests.statistical.page import write_section
 
 EXPERIMENTS, USERS = 40, 20_000
-LIGHT = Mining(candidates=("t_lightgbm",), finalists=1, trials=1)
-RECORD = Path(__file__).parents[2] / "docs" / "calibration.md"
+LIGHT = Mining(candidates=("t_lightgbm",), finalists=1, trials=1, placebos=0)
 
-PAGE = """# Calibration
-
-Written by `make calibrate`, which runs `tests/statistical`.
-
-## A/A experiments
-
-{experiments} simulated experiments of {users:,} users without any effect, from raw tables to the report,
-with one candidate, `{candidate}`, that is not tuned.
+BODY = """{experiments} simulated experiments of {users:,} users without any effect, from raw tables to the report, with
+one candidate, `{candidate}`, that is not tuned.
 
 | what was claimed | runs | share |
 |---|---|---|
@@ -50,8 +42,9 @@ def test_null_experiments_yield_rules_no_more_often_than_the_q_value_says(tmp_pa
     intervals = [row["effect"]["interval"] for result in results for row in result["subpopulations"]]
     excluding = sum(low > 0 or high < 0 for low, high in intervals)
     bounds = binomtest(discovered, EXPERIMENTS).proportion_ci()
-    RECORD.write_text(
-        PAGE.format(
+    write_section(
+        "From raw tables to the report",
+        BODY.format(
             experiments=EXPERIMENTS,
             users=USERS,
             candidate=LIGHT.candidates[0],
@@ -66,7 +59,7 @@ def test_null_experiments_yield_rules_no_more_often_than_the_q_value_says(tmp_pa
             rules=len(intervals),
             excluding=excluding,
             excluding_share=excluding / len(intervals),
-        )
+        ),
     )
     assert confirmed <= discovered
     assert bounds.low <= 0.10

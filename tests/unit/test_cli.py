@@ -1,23 +1,32 @@
 """What the command line makes of its arguments, in this process; ``tests/integration`` runs it as a program."""
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
 from causal_tasks import cli
+from causal_tasks.cli import terminal
+from causal_tasks.errors import InputError
+from causal_tasks.experiment import Experiment
+from causal_tasks.run_folder import RunFolder
+from causal_tasks.settings import Settings
+from causal_tasks.subpopulations.confirmation import confirmation
+from causal_tasks.subpopulations.ledger import record
 
-terminal = CliRunner()
+runner = CliRunner()
 
 
 @pytest.fixture
 def wide(monkeypatch):
     """A console that breaks no line."""
-    monkeypatch.setattr(cli, "console", Console(width=400))
+    monkeypatch.setattr(terminal, "console", Console(width=400))
 
 
 def test_a_folder_with_blanks_and_chinese_letters_is_written_to_under_its_own_name(tmp_path):
     lake = tmp_path / "我的 数据 100%"
-    done = terminal.invoke(cli.app, ["simulate", "--users", "100", "--lake", str(lake)], catch_exceptions=False)
+    done = runner.invoke(cli.app, ["simulate", "--users", "100", "--lake", str(lake)], catch_exceptions=False)
     assert done.exit_code == 0
     assert (lake / "experiments" / "music_autoplay.json").is_file()
     assert [path.name for path in tmp_path.iterdir()] == [lake.name]
@@ -25,5 +34,68 @@ def test_a_folder_with_blanks_and_chinese_letters_is_written_to_under_its_own_na
 
 @pytest.mark.usefixtures("wide")
 def test_names_in_brackets_are_shown_and_not_taken_for_colours(tmp_path):
-    done = terminal.invoke(cli.app, ["doctor", "--lake", str(tmp_path / "[red]lake[/]")], catch_exceptions=False)
+    done = runner.invoke(cli.app, ["doctor", "--lake", str(tmp_path / "[red]lake[/]")], catch_exceptions=False)
     assert "[red]lake[/]" in done.output
+
+
+def mined(lake, *, follows=None):
+    """The run folder of an experiment in which one rule was found, and a features table."""
+    statement = {
+        "experiment_id": "music",
+        "control": "off",
+        "treatments": ["on"],
+        "window": {"days": 7},
+        "metrics": [{"name": "minutes", "role": "primary"}],
+        "eligible": {"all": [{"feature": "age", "op": ">", "value": 17.0}]},
+        "delivery": {"languages": ["en"]},
+        "follows": follows,
+    }
+    run = RunFolder.open(Experiment.parse(statement, source="test"), Settings(lake=f"file://{lake}"))
+    young = {"all": [{"feature": "age", "op": "<=", "value": 30.0}]}
+    found = [{"id": "s1", "rule": young, "grade": "confirmed"}]
+    run.storage.write_json(f"{run.uri}/result.json", {"subpopulations": found})
+    (lake / "tables" / "features").mkdir(parents=True)
+    pq.write_table(pa.table({"user_id": [1, 2, 3, 4], "age": [15, 20, 30, 40]}), lake / "tables/features/0.parquet")
+    return run
+
+
+@pytest.mark.usefixtures("wide")
+@pytest.mark.parametrize("name", ["run id", "address", "folder"])
+def test_audience_writes_ids_and_says_how_many(tmp_path, name):
+    run = mined(tmp_path)
+    named = {"run id": "music.r1", "address": run.uri, "folder": run.uri.removeprefix("file://")}[name]
+    arguments = ["audience", named, "s1", "--output", str(tmp_path / "out.parquet"), "--lake", str(tmp_path)]
+    done = runner.invoke(cli.app, arguments, catch_exceptions=False)
+    assert pq.read_table(tmp_path / "out.parquet").to_pydict() == {"user_id": [2, 3]}
+    assert "age > 17 and age ≤ 30 (confirmed)" in done.output
+    assert "2 of 4 users (50.0%)" in done.output
+
+
+@pytest.mark.parametrize("run", ["music", "music.r", ".r1", "music.rx"])
+def test_audience_of_what_is_no_run_says_how_a_run_is_named(tmp_path, run):
+    arguments = ["audience", run, "s1", "--output", str(tmp_path / "out.parquet"), "--lake", str(tmp_path)]
+    with pytest.raises(InputError, match="names no run"):
+        runner.invoke(cli.app, arguments, catch_exceptions=False)
+
+
+@pytest.mark.usefixtures("wide")
+def test_ledger_holds_realised_against_predicted_effects(tmp_path):
+    arguments = ["ledger", "--lake", str(tmp_path)]
+    assert "empty" in runner.invoke(cli.app, arguments, catch_exceptions=False).output
+    predicted = {"estimate": 2.0, "interval": [0.5, 3.5]}
+    follows = {"experiment_id": "first", "revision": 1, "rule": "s1", "treatment": "on", "kind": "positive"}
+    run = mined(tmp_path, follows=follows | {"predicted": predicted})
+    effect = {"estimate": 1.0, "interval": [0.25, 1.75]}
+    found = confirmation(run.experiment.follows, effect, trusted=True)
+    record(run.storage, run.settings, run.experiment, found)
+    output = runner.invoke(cli.app, arguments, catch_exceptions=False).output
+    for part in (
+        "music.r1",
+        "on: age > 17",
+        "+2 [+0.5, +3.5]",
+        "+1 [+0.25, +1.75]",
+        "0.50",
+        "confirmed: 1",
+        "100% of 1",
+    ):
+        assert part in output

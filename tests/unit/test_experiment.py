@@ -37,6 +37,39 @@ def test_an_id_that_could_leave_its_folder_is_refused(bad):
         stated(experiment_id=bad)
 
 
+FOLLOWS = {
+    "experiment_id": "first",
+    "revision": 1,
+    "rule": "s1",
+    "treatment": "treatment",
+    "kind": "positive",
+    "predicted": {"estimate": 2.0, "interval": [1.0, 3.0]},
+}
+YOUNG = {"all": [{"feature": "age", "op": "<=", "value": 30}]}
+
+
+def test_a_follow_up_states_the_finding_that_it_follows():
+    follows = stated(eligible=YOUNG, follows=FOLLOWS).follows
+    assert (follows.rule, follows.predicted.interval) == ("s1", (1.0, 3.0))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"eligible": None}, "eligible must state whom the rule covers"),
+        ({"follows": FOLLOWS | {"treatment": "other"}}, "'other' is none of the treatments"),
+        ({"follows": FOLLOWS | {"kind": "negative"}}, "kind 'negative' does not fit a predicted effect of 2"),
+        ({"metrics": [{"name": "waits", "role": "primary", "direction": "down"}]}, "of which less is better"),
+        ({"follows": FOLLOWS | {"predicted": {"estimate": 0, "interval": [-1, 1]}}}, "claims no direction"),
+        ({"follows": FOLLOWS | {"predicted": {"estimate": 1, "interval": [3, 1]}}}, "ends before it begins"),
+        ({"follows": FOLLOWS | {"predicted": {"estimate": float("nan"), "interval": [0, 1]}}}, "finite number"),
+    ],
+)
+def test_a_follow_up_that_claims_nothing_clear_is_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        stated(**({"eligible": YOUNG, "follows": FOLLOWS} | changes))
+
+
 @given(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", fullmatch=True))
 def test_every_plain_name_is_an_id(name):
     assert stated(experiment_id=name).experiment_id == name

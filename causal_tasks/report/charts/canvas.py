@@ -47,6 +47,7 @@ class Layout:
 
 WIDE = Layout(width=800, font_size=13, label_width=280, numbers_width=205)
 HALF = Layout(width=440, font_size=13)
+TILE = Layout(width=380, font_size=13)
 NARROW = Layout(width=330, font_size=13)
 
 
@@ -72,7 +73,10 @@ def small_title(text: str | list[str], layout: Layout) -> Any:
 
 
 def to_svg(chart: Any, layout: Layout, *, padding: int = 4) -> str:
-    """The chart as SVG text in the house style: no frame, quiet axes, one font."""
+    """The chart as SVG text in the house style: no frame, quiet axes, one font.
+
+    It is shown as an image, whose alternative text speaks for it: descriptions of single marks would only weigh.
+    """
     import vl_convert
 
     small = layout.font_size - 1
@@ -89,4 +93,6 @@ def to_svg(chart: Any, layout: Layout, *, padding: int = 4) -> str:
             domainColor=LINE,
         )
     )
-    return str(vl_convert.vegalite_to_svg(styled.to_dict(validate=False)))
+    drawing = styled.to_dict(validate=False)
+    drawing["config"]["aria"] = False
+    return str(vl_convert.vegalite_to_svg(drawing))

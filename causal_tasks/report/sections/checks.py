@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from functools import partial
 from typing import Any
 
 from causal_tasks.report import numbers
 from causal_tasks.report.briefing import Briefing
+from causal_tasks.report.sections.check_words import further_sentences, words_of
 
 _KINDS: dict[str, Callable[[float | None], str]] = {
     "sample_ratio": numbers.probability,
@@ -13,19 +16,34 @@ _KINDS: dict[str, Callable[[float | None], str]] = {
     "contamination": numbers.percent,
     "contamination_symmetry": numbers.probability,
     "maturity": numbers.percent,
+    "overlapping_experiments": numbers.probability,
+    "exposure_day_counts": numbers.percent,
     "duplicates": numbers.percent,
+    "id_format": numbers.percent,
     "feature_coverage": numbers.percent,
     "metric_coverage": numbers.percent,
     "pre_period": numbers.probability,
+    "missing_outcome_by_arm": numbers.probability,
+    "unit_scale": partial(numbers.fixed, decimals=1),
+    "heavy_tail": numbers.percent,
     "constant_feature": numbers.percent,
     "id_like_feature": numbers.percent,
     "high_cardinality": numbers.count,
     "sensitive_feature": numbers.count,
     "missing_feature_by_arm": numbers.probability,
+    "outcome_copy": partial(numbers.fixed, decimals=3),
+    "feature_differs_by_arm": numbers.probability,
+    "schema_drift": numbers.count,
+    "missing_feature_informative": partial(numbers.fixed, decimals=2),
+    "arm_predictable": partial(numbers.fixed, decimals=3),
     "arm_size": numbers.count,
     "constant_metric": numbers.count,
     "no_feature_left": numbers.count,
     "cap": numbers.percent,
+    "overlap": numbers.percent,
+    "matched_sample": numbers.count,
+    "balance_after_matching": partial(numbers.fixed, decimals=2),
+    "placebo": numbers.probability,
 }
 """How the value and the threshold of a check are written."""
 
@@ -96,12 +114,14 @@ def _row(briefing: Briefing, check: Mapping[str, Any]) -> CheckRow:
     write = _KINDS[code]
     value, threshold = write(check["value"]), write(check["threshold"])
     subject = briefing.display_name(check["subject"])
+    words = {"value": value, "threshold": threshold, "subject": subject or "", **words_of(briefing, check)}
+    sentences = [text(f"checks.{code}.{status}", **words), *further_sentences(briefing, check)]
     return CheckRow(
         status=status,
         status_word=text(f"status.{status}"),
         name=text(f"checks.{code}.name"),
         subject=subject,
-        sentence=text(f"checks.{code}.{status}", value=value, threshold=threshold, subject=subject or ""),
+        sentence=text("findings.between").join(sentences),
         remedy=None if status == "pass" else text(f"checks.{code}.remedy"),
         measured=_measured(briefing, value, threshold, check),
         details=tuple((str(name), _plain(found)) for name, found in sorted(check["details"].items())),

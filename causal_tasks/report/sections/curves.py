@@ -6,7 +6,7 @@ from typing import Any
 
 from causal_tasks.report import numbers
 from causal_tasks.report.briefing import Briefing
-from causal_tasks.report.verdict import tone_of
+from causal_tasks.report.tone import tone_of
 
 TARGETED = 0.2
 """Share of users for which the curve's title tells the gain, fixed beforehand."""

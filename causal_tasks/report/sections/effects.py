@@ -1,13 +1,16 @@
 """Effects in words, and the section on average effects."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from causal_tasks.report import numbers
 from causal_tasks.report.briefing import Briefing
-from causal_tasks.report.verdict import tone_of
+from causal_tasks.report.tone import tone_of
+
+_UNUSUAL = frozenset({"did", "matching"})
+"""Headlined estimators of which a reader must know before the number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class MetricRow:
     treatment: str
     role: str
     is_primary: bool
+    method: str
     effect: ShownEffect
     control_mean: str
     n: str
@@ -56,13 +60,17 @@ class Overall:
 
     Attributes:
         sentence: On the primary metric; with several treatments it says only what is compared.
+        method: How the primary metric's effect was estimated where that is not the usual way; else empty.
         rows: Every metric by every treatment, the primary metric first.
         note: On whom and how it was measured.
+        remarks: What a reader must know of single metrics.
     """
 
     sentence: str
+    method: str
     rows: tuple[MetricRow, ...]
     note: str
+    remarks: tuple[str, ...]
 
     @property
     def primary(self) -> tuple[MetricRow, ...]:
@@ -112,8 +120,51 @@ def tell_overall(briefing: Briefing) -> Overall:
     primary = [row for row in rows if row.is_primary]
     several = briefing.text("overall.several", metric=primary[0].metric, control=briefing.experiment.control)
     sentence = several if briefing.several_treatments else _sentence(briefing, primary[0])
-    note = "overall.note_dataset" if briefing.experiment.dataset else "overall.note"
-    return Overall(sentence, rows, briefing.text(note))
+    unusual = _headline(measured[0]) if _headline(measured[0]) in _UNUSUAL else None
+    method = briefing.text(f"overall.{unusual}") if unusual else ""
+    remarks = dict.fromkeys(
+        briefing.text("words.of_arm", arm=row.metric, value=briefing.text("words.semicolon").join(row.notes))
+        for row in rows
+        if row.notes
+    )
+    return Overall(sentence, method, rows, _note(briefing, rows), tuple(remarks))
+
+
+def in_words(briefing: Briefing, notes: Iterable[str]) -> tuple[str, ...]:
+    """Notes of an effect, ``code`` or ``code: value``, as phrases; one that no catalogue knows is shown as it is."""
+    told = []
+    for note in notes:
+        code, _, value = note.partition(": ")
+        key = f"effect_note.{code}"
+        told.append(briefing.text(key, value=value) if key in briefing.text.sentences else note)
+    return tuple(told)
+
+
+def method_name(briefing: Briefing, method: str) -> str:
+    """The name of an estimator, as its field calls it."""
+    key = f"method.{method}"
+    return briefing.text(key) if key in briefing.text.sentences else method
+
+
+def _headline(record: Mapping[str, Any]) -> str:
+    """Which estimator is headlined; results before schema version 3 did not say."""
+    return str(record.get("headline") or record["effect"]["method"])
+
+
+def _note(briefing: Briefing, rows: Sequence[MetricRow]) -> str:
+    """On whom effects are, and which metrics each estimator answers for where there are several of them."""
+    methods: dict[str, dict[str, None]] = {}
+    for row in rows:
+        methods.setdefault(row.method, {})[row.metric] = None
+    text = briefing.text
+    if len(methods) == 1:
+        said = next(iter(methods))
+    else:
+        said = text("words.semicolon").join(
+            text("overall.by_metric", method=method, metrics=text("words.comma").join(metrics))
+            for method, metrics in methods.items()
+        )
+    return text("overall.note", methods=said)
 
 
 def _row(briefing: Briefing, record: Mapping[str, Any]) -> MetricRow:
@@ -125,10 +176,11 @@ def _row(briefing: Briefing, record: Mapping[str, Any]) -> MetricRow:
         treatment=record["treatment"],
         role=briefing.text(f"role.{record['role']}"),
         is_primary=record["role"] == "primary",
+        method=method_name(briefing, effect["method"]),
         effect=shown,
         control_mean=briefing.format(metric).level(effect["control_mean"], numbers.half_width(effect["interval"])),
         n=f"{numbers.count(effect['n_control'])} / {numbers.count(effect['n_treatment'])}",
-        notes=tuple(effect["notes"]),
+        notes=in_words(briefing, effect["notes"]),
     )
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from causal_tasks.report.briefing import Briefing
 from causal_tasks.report.sections.effects import Overall, ShownEffect
-from causal_tasks.report.sections.segments import Segment, Segments
+from causal_tasks.report.sections.rules import Segment
+from causal_tasks.report.sections.segments import Segments
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class ForestRow:
         estimate: In the unit of the axis.
         low: Lower bound, same unit.
         high: Upper bound, same unit.
+        adjusted: The interval adjusted for the choice among rules, same unit; None where there is none.
+        shrunken: The effect to expect when it is repeated, same unit; None where it is not known.
         tone: ``good``, ``bad`` or ``unclear``.
         is_solid: Whether the estimate is well supported.
         is_supported: Whether it is at least promising.
@@ -30,6 +33,8 @@ class ForestRow:
     estimate: float
     low: float
     high: float
+    adjusted: tuple[float, float] | None
+    shrunken: float | None
     tone: str
     is_solid: bool
     is_supported: bool
@@ -73,6 +78,8 @@ def tell_forest(briefing: Briefing, segments: Segments, overall: Overall) -> For
         legend=briefing.text(
             "forest.legend",
             reference="" if briefing.several_treatments else briefing.text("forest.reference"),
+            adjusted=briefing.text("forest.adjusted") if any(s.fcr_bounds for s in segments.shown) else "",
+            shrunken=briefing.text("forest.shrunken") if any(s.shrunken for s in segments.shown) else "",
             colours=briefing.text(f"forest.colours.{briefing.experiment.delivery.theme}"),
         ),
     )
@@ -85,7 +92,7 @@ def _rows(briefing: Briefing, segments: Segments, overall: Overall) -> Iterator[
     for measured in overall.primary:
         treatment = measured.treatment if briefing.several_treatments else None
         groups = [segment for segment in segments.shown if segment.treatment == treatment]
-        rows = [_row(treatment, _label(briefing, segment), segment.effect, scale, segment.grade) for segment in groups]
+        rows = [_segment_row(briefing, segment, scale) for segment in groups]
         yield from sorted((row for row in rows if row), key=lambda row: -primary.sign * row.estimate)
         everyone = _row(treatment, briefing.text("words.all_users"), measured.effect, scale, "confirmed")
         if everyone:
@@ -100,6 +107,14 @@ def _reference(briefing: Briefing, overall: Overall) -> float | None:
     return briefing.format(briefing.experiment.primary.name).scale * estimates[0]
 
 
+def _segment_row(briefing: Briefing, segment: Segment, scale: float) -> ForestRow | None:
+    label = briefing.text("forest.segment_row", words=segment.who, share=segment.share)
+    row = _row(segment.treatment, label, segment.effect, scale, segment.grade)
+    adjusted = segment.fcr_bounds and (scale * segment.fcr_bounds[0], scale * segment.fcr_bounds[1])
+    shrunken = None if segment.shrunken_value is None else scale * segment.shrunken_value
+    return row and replace(row, adjusted=adjusted, shrunken=shrunken)
+
+
 def _row(treatment: str | None, label: str, effect: ShownEffect, scale: float, grade: str) -> ForestRow | None:
     if effect.value is None or effect.bounds is None:
         return None
@@ -111,14 +126,12 @@ def _row(treatment: str | None, label: str, effect: ShownEffect, scale: float, g
         estimate=scale * effect.value,
         low=scale * low,
         high=scale * high,
+        adjusted=None,
+        shrunken=None,
         tone=effect.tone,
         is_solid=grade == "confirmed",
         is_supported=grade != "not_supported",
     )
-
-
-def _label(briefing: Briefing, segment: Segment) -> str:
-    return briefing.text("forest.segment_row", words=segment.who, share=segment.share)
 
 
 def _title(briefing: Briefing, segments: Segments) -> str:

@@ -1,32 +1,14 @@
 """Who benefits and who is harmed, or how small an effect would still have been seen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from causal_tasks.report import numbers
 from causal_tasks.report.briefing import Briefing
 from causal_tasks.report.sections.effects import ShownEffect, show_effect
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """One rule and what it did on users who had no part in finding it."""
-
-    who: str
-    treatment: str | None
-    kind: str
-    kind_word: str
-    grade: str
-    grade_word: str
-    share: str
-    users: str
-    effect: ShownEffect
-    rest: ShownEffect
-    contrast: ShownEffect
-    q_value: str
-    sql: str
+from causal_tasks.report.sections.rules import Segment, tell_rule
+from causal_tasks.report.verdict import mining_story
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +61,6 @@ class Segments:
         return self.confirmed + self.promising + self.not_supported
 
 
-def by_treatment(segments: Sequence[Segment]) -> tuple[tuple[str | None, tuple[Segment, ...]], ...]:
-    """Segments under the treatment that each speaks of; under None where there is only one treatment."""
-    return tuple((treatment, tuple(group)) for treatment, group in groupby(segments, key=lambda s: s.treatment))
-
-
 def tell_segments(briefing: Briefing) -> Segments:
     """The section on subpopulations."""
     evidence = briefing.result["evidence"]
@@ -91,13 +68,14 @@ def tell_segments(briefing: Briefing) -> Segments:
         return Segments(False, (), (), (), "", "", "", (), ())
     order = briefing.experiment.treatments.index
     records = sorted(briefing.result["subpopulations"], key=lambda record: order(record["treatment"]))
-    told = [_segment(briefing, record) for record in records]
+    words = {record["id"]: record["words"][briefing.language] for record in records}
+    told = [tell_rule(briefing, record, words) for record in records]
     grades = {
         grade: tuple(segment for segment in told if segment.grade == grade)
         for grade in ("confirmed", "promising", "not_supported")
     }
     rules = numbers.count(evidence["rules_examined"])
-    story = "leads_only" if grades["promising"] else "not_found"
+    story = mining_story("nothing_found", briefing.result)
     return Segments(
         mined=True,
         **grades,
@@ -108,30 +86,6 @@ def tell_segments(briefing: Briefing) -> Segments:
         nothing_text="" if grades["confirmed"] else briefing.text(f"segment.{story}_text"),
         detectable=_detectable(briefing, evidence["detectable"]),
         trees=tuple(Tree(arm, _branch(briefing, root)) for arm, root in briefing.result["tree"].items()),
-    )
-
-
-def _segment(briefing: Briefing, record: Mapping[str, Any]) -> Segment:
-    primary = briefing.experiment.primary.name
-    inside = {**record["effect"], "relative": record["relative"]}
-    return Segment(
-        who=record["words"][briefing.language],
-        treatment=record["treatment"] if briefing.several_treatments else None,
-        kind=record["kind"],
-        kind_word=briefing.text(f"kind.{record['kind']}"),
-        grade=record["grade"],
-        grade_word=briefing.text(f"grade.{record['grade']}"),
-        share=numbers.percent(record["share"]),
-        users=briefing.text(
-            "segment.users_value",
-            control=numbers.count(record["n_control"]),
-            treatment=numbers.count(record["n_treatment"]),
-        ),
-        effect=show_effect(briefing, primary, inside),
-        rest=show_effect(briefing, primary, record["rest"]),
-        contrast=show_effect(briefing, primary, record["contrast"]),
-        q_value=numbers.probability(record["q_value"]),
-        sql=record["sql"],
     )
 
 

@@ -5,8 +5,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from causal_tasks.effects import difference_in_means
+from causal_tasks.effects import Effect, difference_in_means
+from causal_tasks.effects.matched_effect import matched_effect
+from causal_tasks.effects.matched_units import match_in_buckets
+from causal_tasks.effects.matching import BUCKETS
+from causal_tasks.errors import InputError
 from causal_tasks.evaluation import auuc_interval
 from causal_tasks.uplift.cross_fitting import OutOfFold
 from causal_tasks.uplift.stages.users import Users
@@ -47,21 +52,17 @@ def model_card(name: str, learner: Any, fitted: OutOfFold, users: Users, uplift:
 def _scores_by_treatment(users: Users, uplift: pd.DataFrame) -> dict[str, Any]:
     scores = {}
     for position, treatment in enumerate(users.experiment.treatments, start=1):
-        rows = users.scored & np.isin(users.arm, (0, position))
+        rows = users.compared(position)
         scores[treatment] = auuc_interval(
-            uplift=uplift[treatment].to_numpy()[rows], **users.ranking_arguments(rows)
+            uplift=uplift[treatment].to_numpy()[rows], **users.ranking_arguments(rows, position=position)
         ).to_dict()
     return scores
 
 
 def _guard(users: Users, position: int, uplift: Any, fitted: OutOfFold) -> dict[str, Any]:
-    rows = users.scored & np.isin(users.arm, (0, position))
-    arguments = users.ranking_arguments(rows)
-    measured = difference_in_means(
-        arguments["outcome"], arguments["treatment"], clusters=arguments["clusters"], level=AGREEMENT_LEVEL
-    )
+    measured, affected = _measured(users, position)
     predicted = uplift[users.scored].astype(np.float64)
-    mean = float(predicted.mean())
+    mean = float(uplift[affected].astype(np.float64).mean())
     low, high = measured.interval
     return {
         "spread": float(predicted.std()),
@@ -70,6 +71,34 @@ def _guard(users: Users, position: int, uplift: Any, fitted: OutOfFold) -> dict[
         "agrees": low <= mean <= high,
         "treatment_used": all(learner.uses_treatment() for learner in fitted.learners.values()),
     }
+
+
+def _measured(users: Users, position: int) -> tuple[Effect, NDArray[np.bool_]]:
+    """The effect by comparing arms, benefit scale, and the users whose average effect it is, shape (n,)."""
+    rows = users.compared(position)
+    arguments = users.ranking_arguments(rows, position=position)
+    outcome, clusters = arguments["outcome"], arguments["clusters"]
+    if users.propensity_scores is None:
+        measured = difference_in_means(outcome, arguments["treatment"], clusters=clusters, level=AGREEMENT_LEVEL)
+        return measured, users.scored
+    treated = users.arm[rows] == position
+    units = match_in_buckets(users.propensity_scores[rows, position - 1], treated, buckets=BUCKETS, overlap=(0.0, 1.0))
+    measured = matched_effect(
+        outcome,
+        treated,
+        units.stratum,
+        clusters=None if clusters is None else pd.factorize(clusters)[0],
+        level=AGREEMENT_LEVEL,
+    )
+    if np.isnan(measured.estimate):
+        raise InputError(
+            f"treatment {users.experiment.treatments[position - 1]!r}: too few discovery users have any like them in "
+            "the other arm",
+            remedy="compare users who could have been in either arm",
+        )
+    affected = np.zeros(len(users.arm), dtype=bool)
+    affected[rows] = units.matched & treated
+    return measured, affected
 
 
 def portable(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -130,4 +130,5 @@ def _of(users: Users, rows: NDArray[np.intp]) -> Users:
         outcome=users.outcome[rows],
         arm=users.arm[rows],
         discovery=users.discovery[rows],
+        propensity_scores=None if users.propensity_scores is None else users.propensity_scores[rows],
     )

@@ -35,6 +35,7 @@ def tune(context: StageContext) -> dict[str, Uri]:
         validation=fold[rows] == VALIDATION_FOLD,
         control=experiment.control,
         propensity=users.propensity,
+        propensity_scores=users.propensity_scores_by_label(rows),
         sign=experiment.primary.sign,
         trials=experiment.mining.trials,
         seconds=experiment.mining.seconds,

@@ -34,6 +34,7 @@ def healthy_users(seed=0, n=N, arms=("control", "new")):
     return pd.DataFrame(
         {
             "unit": np.arange(n),
+            "start": pd.to_datetime(np.datetime64("2026-02-01") + np.arange(n) // len(arms) % 10).date,
             "arm": pd.Categorical(np.resize(arms, n)),
             "tenure": rng.gamma(2, 100, n).astype("float32"),
             "gender": pd.Categorical(rng.choice(["f", "m"], n)),
@@ -66,6 +67,22 @@ def waterfall(first, **dropped):
     return {"steps": [*steps, {"step": "analysed", "units": left, "dropped": zero}]}
 
 
+def applied_cap(share=0.001, *, raw=(10.0, 10.0), capped=(9.9, 9.9), error=0.2):
+    """A cap as ``prepare`` records it; means are those of control and new, with one standard error."""
+
+    def by_arm(means):
+        pairs = zip(("control", "new", "newer"), (*means, means[-1]), strict=False)
+        return {arm: {"units": 2000, "mean": mean, "standard_error": error} for arm, mean in pairs}
+
+    return {
+        "value": 60.0,
+        "share_capped": share,
+        "share_of_nonzero": share,
+        "raw": by_arm(raw),
+        "capped": by_arm(capped),
+    }
+
+
 def profiled(features=FEATURES, **changes):
     return {
         "cutoff": "2026-03-01",
@@ -74,9 +91,14 @@ def profiled(features=FEATURES, **changes):
         "features": {name: {"kind": "numeric", "levels": 0, "missing": 0.0, "reasons": []} for name in features},
         "units_without_features": 0,
         "units_without_metrics": 0,
-        "caps": {"minutes": {"value": 60.0, "share_capped": 0.001}},
+        "caps": {"minutes": applied_cap()},
+        "periods": [],
         "duplicate_rows": {"assignments": 0, "metrics": 0, "features": 0},
         "transitions": {},
+        "exposure_day_elapsed": 0.6,
+        "other_experiments": {},
+        "unknown_id_formats": {"metrics": {}, "features": {}},
+        "filled_outcomes": {},
         "dropped_metrics_rows": {"outside_cohort_or_windows": 0, "repeated": 0},
         **changes,
     }

@@ -198,9 +198,26 @@ def test_caps_are_pooled_over_arms_and_bind_the_pre_window_too(tmp_path):
     )
     prepared = lake.prepare({"metrics": [{"name": "plays", "role": "primary", "cap": {"quantile": 0.9}}]})
     bound = np.quantile(np.arange(1.0, 101.0), 0.9)
-    assert prepared.profile["caps"] == {"plays": {"value": bound, "share_capped": 0.1}}
+    cap = prepared.profile["caps"]["plays"]
+    assert (cap["value"], cap["share_capped"], cap["share_of_nonzero"]) == (bound, 0.1, 0.1)
+    for name, values in (("raw", np.arange(1.0, 101.0)), ("capped", np.minimum(np.arange(1.0, 101.0), bound))):
+        for arm, of_arm in (("control", values[::2]), ("treatment", values[1::2])):
+            expected = {"units": 50, "mean": of_arm.mean(), "standard_error": of_arm.std(ddof=1) / 50**0.5}
+            assert cap[name][arm] == pytest.approx(expected)
     assert prepared.users["y__plays"].tolist() == np.minimum(np.arange(1.0, 101.0), bound).tolist()
-    assert (prepared.users["pre__plays"] == bound).all()
+    assert cap["pre_value"] == pytest.approx(bound * 2 / 3)
+    assert (prepared.users["pre__plays"] == cap["pre_value"]).all()
+
+
+def test_the_cap_of_the_pre_window_is_the_same_per_day_for_sums_and_the_same_for_means(tmp_path):
+    rows = [(u, day(d), 100.0) for u in (1, 2, 3, 4) for d in ("2026-03-01", "2026-03-02", "2026-03-03", "2026-03-19")]
+    cap = {"value": 6.0}
+    metrics = [
+        {"name": "plays", "role": "primary", "cap": cap},
+        {"name": "average", "column": "plays", "aggregate": "mean", "cap": cap},
+    ]
+    users = healthy(tmp_path, metrics=daily(rows, "plays")).prepare({"metrics": metrics}).users
+    assert users.loc[1, ["y__plays", "pre__plays", "y__average", "pre__average"]].tolist() == [6.0, 4.0, 6.0, 6.0]
 
 
 def test_a_cap_leaves_missing_values_missing(tmp_path):
@@ -209,7 +226,9 @@ def test_a_cap_leaves_missing_values_missing(tmp_path):
         {"metrics": [metric]}
     )
     np.testing.assert_equal(prepared.users["y__plays"].to_numpy(), [2.5, 1.0, np.nan, np.nan])
-    assert prepared.profile["caps"]["plays"] == {"value": 2.5, "share_capped": 0.5}
+    cap = prepared.profile["caps"]["plays"]
+    assert (cap["value"], cap["share_capped"]) == (2.5, 0.5)
+    assert cap["raw"]["control"] == {"units": 1, "mean": 9.0, "standard_error": None}
 
 
 @pytest.mark.parametrize(("snapshot", "age"), [("before", 2), ("assignment_day", 3)])
@@ -273,7 +292,7 @@ def test_types_of_the_written_table(tmp_path):
         ("unit", pa.int64()), ("arm", pa.string()), ("start", pa.date32()), ("small", pa.float32()),
         ("large", pa.float64()), ("single", pa.float32()), ("double", pa.float64()), ("money", pa.float64()),
         ("vip", pa.int8()), ("city", text), ("y__plays", pa.float64()), ("pre__plays", pa.float64()),
-        ("part", pa.string()), ("fold", pa.int8()),
+        *((f"period__{k}", pa.float64()) for k in range(5)), ("part", pa.string()), ("fold", pa.int8()),
     ]  # fmt: skip
 
 

@@ -13,12 +13,12 @@ import pytest
 from pandas.core.groupby import DataFrameGroupBy, SeriesGroupBy
 
 from causal_tasks import rule
-from causal_tasks.data import join
+from causal_tasks.data import join, periods
 from tests.unit.data.lake import Lake, assignments, daily, day
 
 SIGNATURES = json.loads((Path(__file__).parent / "cudf_signatures.json").read_text())
 RECORDED = (pd.DataFrame, pd.Series, DataFrameGroupBy, SeriesGroupBy)
-SHARED_FILES = {join.__file__, rule.__file__}
+SHARED_FILES = {join.__file__, periods.__file__, rule.__file__}
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ STATEMENT = {
         {"name": "average", "column": "plays", "aggregate": "mean"},
         {"name": "latest", "column": "plays", "aggregate": "last"},
     ],
-    "window": {"days": 5, "pre_days": 5},
+    "window": {"days": 5, "pre_days": 8},
 }
 
 

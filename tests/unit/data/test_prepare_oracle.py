@@ -1,6 +1,9 @@
 """``prepare`` against a SQL query that was written from the contract alone and shares no code with it."""
 
+import itertools
+import math
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -61,8 +64,13 @@ SELECT u.user_id, u.arm, u.start, u.age, u.city,
   coalesce(sum(w.plays) FILTER (post), 0) AS den__rate,
   coalesce(sum(w.clicks) FILTER (pre), 0) AS prenum__rate,
   coalesce(sum(w.plays) FILTER (pre), 0) AS preden__rate,
+  {periods}
 FROM units u LEFT JOIN windows w USING (user_id) GROUP BY ALL ORDER BY u.user_id
 """
+
+# The first metric's mean per day over days a to b after the start; a day without a row is 0.
+PERIOD = """coalesce(sum(w.plays) FILTER (w.date BETWEEN u.start + ({a}) AND u.start + ({b})), 0) / ({b} - ({a}) + 1)
+  AS period__{number}"""
 
 METRICS = [
     {"name": "total", "column": "plays", "role": "primary"},
@@ -93,7 +101,7 @@ def experiments(draw):
     return {
         "zone": draw(st.sampled_from(["UTC", "Asia/Shanghai", "America/New_York"])),
         "days": draw(st.integers(1, 4)),
-        "pre_days": draw(st.integers(1, 4)),
+        "pre_days": draw(st.integers(1, 9)),
         "skip": draw(st.integers(0, 1)),
         "lag": draw(st.integers(0, 1)),
         "max_age": draw(st.integers(1, 6)),
@@ -101,6 +109,19 @@ def experiments(draw):
         "ended": draw(st.sampled_from(["2026-03-09", "2026-03-20"])),
         "arms": ["control", "treatment"],
     }
+
+
+def spans(days: int, first: int) -> list[tuple[int, int]]:
+    """At most seven stretches of whole days of a window, each ending where its share of the window does."""
+    ends = [math.floor(Fraction(days, min(days, 7)) * k) for k in range(min(days, 7) + 1)]
+    return [(first + a, first + b - 1) for a, b in itertools.pairwise(ends)]
+
+
+def query(stated) -> str:
+    days = spans(stated["pre_days"], -stated["pre_days"]) + spans(stated["days"], stated["skip"])
+    if stated["pre_days"] < 2:
+        days = []
+    return ORACLE.format(periods=", ".join(PERIOD.format(a=a, b=b, number=k) for k, (a, b) in enumerate(days)))
 
 
 def _write(lake: Lake, stated, text_ids: bool, assignments, metrics, features, files: int) -> dict[str, pa.Table]:
@@ -153,7 +174,7 @@ def test_every_row_equals_the_sql_query(stated, text_ids, assignments, metrics, 
         connection = duckdb.connect()
         for table, content in tables.items():
             connection.register(table, content)
-        expected = connection.sql(ORACLE, params=stated).to_arrow_table()
+        expected = connection.sql(query(stated), params=stated).to_arrow_table()
         rule = {"all": [{"feature": "age", "op": ">", "value": stated["eligible"]}]}
         found = lake.prepare(
             {
@@ -171,8 +192,9 @@ def test_every_row_equals_the_sql_query(stated, text_ids, assignments, metrics, 
             }
         ).table
     assert found["unit"].to_pylist() == expected["user_id"].to_pylist()
+    assert set(found.column_names) - set(expected.column_names) == {"unit", "part", "fold"}
     for column in expected.column_names[1:]:
-        if column.startswith(("y__", "pre__", "num__", "den__", "prenum__", "preden__")):
+        if column.startswith(("y__", "pre__", "num__", "den__", "prenum__", "preden__", "period__")):
             np.testing.assert_allclose(
                 np.array(found[column].to_pylist(), float), np.array(expected[column].to_pylist(), float), atol=1e-12
             )
@@ -214,7 +236,7 @@ def test_a_larger_random_experiment_equals_the_sql_query(tmp_path, text_ids):
     stated = {
         "zone": "Asia/Shanghai",
         "days": 3,
-        "pre_days": 3,
+        "pre_days": 9,
         "skip": 0,
         "lag": 1,
         "max_age": 30,
@@ -227,8 +249,9 @@ def test_a_larger_random_experiment_equals_the_sql_query(tmp_path, text_ids):
     connection = duckdb.connect()
     for table, content in tables.items():
         connection.register(table, content)
-    expected = connection.sql(ORACLE, params=stated).to_arrow_table()
-    found = lake.prepare({"window": {"days": 3, "pre_days": 3}, "metrics": METRICS}).table
+    expected = connection.sql(query(stated), params=stated).to_arrow_table()
+    found = lake.prepare({"window": {"days": 3, "pre_days": 9}, "metrics": METRICS}).table
     assert found.num_rows > 200
-    for column in ("unit", "arm", "start", "age", "y__total", "y__average", "y__latest", "pre__active", "num__rate"):
+    names = ["unit", "arm", "start", "age", "y__total", "y__average", "y__latest", "pre__active", "num__rate"]
+    for column in [*names, *(f"period__{k}" for k in range(10))]:
         assert found[column].to_pylist() == expected["user_id" if column == "unit" else column].to_pylist(), column

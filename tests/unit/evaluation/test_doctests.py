@@ -4,7 +4,7 @@ from importlib import import_module
 import pytest
 
 
-@pytest.mark.parametrize("module", ["curves", "scores"])
+@pytest.mark.parametrize("module", ["curves", "policy", "rate", "scores"])
 def test_the_examples_in_docstrings_give_what_they_show(module):
     result = doctest.testmod(import_module(f"causal_tasks.evaluation.{module}"))
     assert result.attempted > 0

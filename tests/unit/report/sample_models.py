@@ -156,3 +156,28 @@ def selection(**changes: Any) -> dict[str, Any]:
         "failed": failed,
         "tuning_failed": {},
     } | changes
+
+
+def drivers(treatments=("treatment",)) -> dict[str, Any]:
+    """Which features drive the predictions."""
+
+    def driver(feature, importance, half):
+        return {"feature": feature, "importance": importance, "interval": [importance - half, importance + half]}
+
+    ranked = [
+        driver("age", 0.46, 0.03),
+        driver("night_share", 0.31, 0.02),
+        driver("member_level", 0.19, 0.02),
+        driver("tenure_days", 0.08, 0.01),
+        driver("device", 0.004, 0.003),
+    ]
+    return dict.fromkeys(treatments, ranked)
+
+
+def placebos() -> list[dict[str, Any]]:
+    """What the same search found where nothing could be found: once in the pre-window, twice with arms dealt anew."""
+    return [
+        {"item": "pre_period", "examined": 13, "discovered": 1, "confirmed": 0, "promising": 2},
+        {"item": "permuted_1", "examined": 15, "discovered": 1, "confirmed": 1, "promising": 0},
+        {"item": "permuted_2", "examined": 12, "discovered": 0, "confirmed": 0, "promising": 1},
+    ]

@@ -53,8 +53,8 @@ def test_where_less_is_better_the_most_negative_effect_leads_and_is_good():
 def test_points_lie_where_their_effects_are(story):
     chart = forest_chart(story.forest, WIDE, "safe")
     svg = to_svg(chart, WIDE)
-    points = re.findall(r'aria-roledescription="point" transform="translate\(([\d.]+),[\d.]+\)"', svg)
-    places = [float(x) for x in points]
+    round_point = r'<path transform="translate\(([\d.]+),[\d.]+\)" d="M4\.\d+,0A'
+    places = [float(x) for x in re.findall(round_point, svg)]
     effects = [row.estimate for row in story.forest.rows]
     slopes = [(places[i] - places[0]) / (effects[i] - effects[0]) for i in range(1, len(effects))]
     assert len(places) == 5

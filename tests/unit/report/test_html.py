@@ -109,21 +109,45 @@ def test_sections_come_in_the_readers_order(page):
         "整体效果",
         "谁受益，谁受损",
         "各人群的效果",
-        "按模型排序投放的收益",
+        "不同放量方案值多少",
+        "下一步：后续实验",
         "数据可信性检查",
         "用户是怎样筛选出来的",
-        "模型",
     ]
     assert page.index("怎么做") < page.index("整体效果")
+
+
+def test_what_only_a_data_scientist_reads_is_folded_away_at_the_end(page):
+    article = page.split('<article class="edition edition-zh"')[1].split("</article>")[0]
+    before, appendix = article.split('<section class="appendix">')
+    assert re.findall(r'<details class="part"><summary><h2>([^<]+)</h2>', appendix) == [
+        "其他估计方法",
+        "双重差分",
+        "效果是否因人而异",
+        "什么决定效果的差别",
+        "按模型排序投放的收益",
+        "每条规则的证据明细",
+        "偶然能得到几条规则（安慰剂检验）",
+        "模型",
+        "规则的 SQL",
+        "规则的来历",
+        "怎样读这份报告",
+    ]
+    assert "发现集上的效果" not in before
+    assert before.count("<picture>") <= 5
 
 
 def test_a_card_tells_rule_size_effect_and_everyone_else(page):
     card = re.search(r'<section class="card card-good">.*?</section>', page, re.DOTALL)[0]
     text = " ".join(" ".join(Elements(card).text).split())
     assert text == (
-        "受益人群 证据充分 年龄 ≤ 25 且 夜间收听占比 > 0.3 ▲ +7.9 分钟 [+5.7, +10.1] 变好 用户占比 16.4% 相对对照 +9.0% "
-        "检验人数 对照 2,624 / 策略 2,631 其余用户 ◆ +0.10 分钟 [−0.88, +1.08] "
-        "与其余用户之差 ▲ +7.8 分钟 [+5.2, +10.4] 校正后 q 值 <0.001"
+        "受益人群 证据充分 年龄 ≤ 25 且 夜间收听占比 > 0.3 ▲ +7.9 分钟 [+5.7, +10.1] 变好 预计复现的效果 +6.3 分钟 "
+        "用户占比 16.4% 占播放时长总量 14.8% 相对对照 +9.0% 其余用户 ◆ +0.10 分钟 [−0.88, +1.08] "
+        "与其余用户之差 ▲ +7.8 分钟 [+5.2, +10.4] 护栏 · 活跃率 ▲ +1.10 个百分点 [+0.32, +1.88] 能否定向 可以直接定向 "
+        "证据明细 检验人数 对照 2,624 / 策略 2,631 95% 区间 [+5.7, +10.1] 多选校正区间（FCR） [+5.3, +10.5] "
+        "校正后 q 值 <0.001 人群内分流 p 值 0.410 独有用户 15.9% "
+        "与其他规则重叠 会员等级属于 silver、gold 且 注册天数 ≤ 90：7% "
+        "稳定性 稳定（重抽样重合 83%，92% 的树找到它，换种子重合 79%）"
     )
 
 
@@ -152,10 +176,16 @@ def test_failed_candidates_are_listed_with_cause_and_remedy():
 
 def test_nothing_found_is_a_whole_answer():
     page = render_html(sample.result("nothing_found", delivery={"languages": ["zh"]}))
-    assert "检验过的 14 条规则里，没有一条经得起独立检验" in page
+    assert "对所有用户做同一个决定：检验过的 14 条规则里，没有一条可信" in page
     for share, effect in (("10%", "3.5 分钟"), ("20%", "2.5 分钟"), ("30%", "2.0 分钟")):
         assert f'<td>{share}</td><td class="n">{effect}</td>' in page
     assert "模型排序没有可靠地优于随机投放" in page
+
+
+def test_effects_that_differ_without_a_rule_that_holds_are_told_as_such():
+    content = tell(sample.result("no_rule"), "zh")
+    assert content.badge == "有差异，无可信规则"
+    assert content.segments.nothing_title == "效果因人而异，但检验过的 14 条规则里，没有一条经得起独立检验"
 
 
 def test_leads_are_not_denied_where_nothing_is_confirmed():
@@ -186,9 +216,11 @@ def test_an_effect_that_could_not_be_estimated_reads_as_a_dash_with_its_reason()
         "role": "primary",
         "effect": effect,
         "unadjusted": effect,
+        "estimates": [effect],
+        "headline": "cuped",
     }
     page = render_html(sample.result("too_small", {"effects": [measured]}, delivery={"languages": ["zh"]}))
-    assert "too_few_units" in page
+    assert "某组用户太少，无法估计" in page
     assert "None" not in "".join(Elements(page).text)
 
 

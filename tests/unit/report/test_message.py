@@ -35,10 +35,12 @@ def test_the_message_tells_verdict_effect_segments_checks_next_step_and_link_in_
         "- ▲ 年龄 ≤ 25 且 夜间收听占比 ＞ 0.3 ｜ 16.4% ｜ +7.9 分钟 [+5.7, +10.1] ｜ 证据充分",
         "- ▲ 会员等级属于 silver、gold 且 注册天数 ≤ 90 ｜ 11.8% ｜ +3.6 分钟 [+1.8, +5.4] ｜ 证据充分",
         "- ▼ 会员等级属于 vip 且 注册天数 ＞ 730（或缺失） ｜ 12.7% ｜ −6.2 分钟 [−8.6, −3.8] ｜ 证据充分",
+        "安慰剂检验：预计偶然得到 0.3 条，实际 3 条",
         "检查：15 项通过，3 项注意，0 项未通过（跨组用户、取值不变的特征、像编号的特征）",
         "模型：9 个候选中 2 个训练失败",
-        "下一步：建议对「年龄 ≤ 25 且 夜间收听占比 ＞ 0.3」的用户（约占 16.4%）等 2 类人群做一次定向复验实验，"
+        "下一步：建议对「年龄 ≤ 25 且 夜间收听占比 ＞ 0.3」的用户（约占 16.4%）等 2 类人群做一次后续实验，"
         "同时排除「会员等级属于 vip 且 注册天数 ＞ 730（或缺失）」的用户（约占 12.7%）；效果复现后再放量。",
+        "后续实验：「年龄 ≤ 25 且 夜间收听占比 ＞ 0.3」每组 4,120 人，约 9 天，能看到 6.3 分钟以上的效果；另有 2 项见报告",
         f"[打开完整报告]({LINK}) · 报告编号 music_autoplay.r1",
     ]
 
@@ -66,6 +68,33 @@ def test_of_many_segments_three_are_told_and_both_kinds_among_them():
     lines = content(sample.result("found_both", {"subpopulations": many})).split("\n")
     assert [line[2] for line in lines if line.startswith("- ")] == ["▲", "▲", "▼"]
     assert "另有 4 条见报告" in lines
+
+
+def test_an_observational_comparison_is_marked_in_the_first_line_and_names_its_estimator():
+    lines = content(sample.observational()).split("\n")
+    assert lines[0] == "**有苗头，待验证** · 观察性比较 · 自动连播下一张专辑"
+    assert lines[2] == "整体：播放时长 ▲ +1.9 分钟 [+0.7, +3.1]，变好（倾向得分匹配）"
+    assert "请先做一次随机实验" in lines[-2]
+    assert "观察性比较" not in content(sample.result())
+
+
+def test_a_follow_up_tells_first_whether_the_rule_was_confirmed():
+    lines = content(sample.follow_up_result(), "en").split("\n")
+    assert lines[0].startswith("**Follow-up confirms** · ")
+    assert lines[1].startswith("The follow-up experiment confirms that users where age ≤ 25")
+    assert "measured +5.2 minutes" in lines[1]
+
+
+def test_a_run_without_rules_says_nothing_about_chance_or_a_follow_up():
+    text = content(sample.result("nothing_found"))
+    assert "安慰剂检验" not in text
+    assert "后续实验：" not in text
+
+
+def test_a_follow_up_of_unknown_length_is_told_without_days():
+    planned = [plan | {"days": None} for plan in sample.findings("found_positive").follow_up]
+    lines = content(sample.result("found_positive", {"follow_up": planned})).split("\n")
+    assert "后续实验：「年龄 ≤ 25 且 夜间收听占比 ＞ 0.3」每组 4,120 人，能看到 6.3 分钟以上的效果" in lines
 
 
 def test_promising_rules_are_pushed_as_leads_and_not_as_findings():
@@ -134,8 +163,9 @@ def test_the_limit_in_bytes_holds_whatever_the_names_and_however_long_the_link(n
     metrics = [sample.STATEMENT["metrics"][0] | {"display": {"zh": name}, "unit": {"zh": unit}}]
     rule = sample.segment(sample.YOUNG_NIGHT, 1, "positive", 7.9, 1.1, 0.164, "confirmed")
     changes = {
-        "subpopulations": [rule | {"words": {"zh": name * 9, "en": name * 9}}] * 3,
+        "subpopulations": [rule | {"words": {"zh": name * 9, "en": name * 9}, "guardrails": []}] * 3,
         "effects": sample.effects()[:1],
+        "did": [],
         "checks": sample.checks("invalid")[:1],
     }
     link = "https://store.example.com/" + "x" * link_length

@@ -3,6 +3,8 @@
 import json
 from datetime import UTC, datetime
 
+import pytest
+
 from causal_tasks.pipelines import MINE
 from causal_tasks.report.result import SCHEMA_VERSION, assemble, result_digest
 from tests.unit.report import sample
@@ -16,10 +18,16 @@ PARTS = {
     "waterfall",
     "profile",
     "effects",
+    "did",
+    "balance",
     "models",
+    "drivers",
     "subpopulations",
     "tree",
     "evidence",
+    "follow_up",
+    "placebo",
+    "confirmation",
     "failures",
     "notes",
     "run",
@@ -93,6 +101,26 @@ def test_a_run_without_models_has_empty_ones():
     }  # fmt: skip
 
 
-def test_an_observational_comparison_is_marked():
-    assert "observational" in sample.result(randomized=False)["notes"]
-    assert "observational" not in sample.result()["notes"]
+def test_rules_expected_by_chance_are_the_mean_over_placebo_runs():
+    placebo = sample.result("found_both")["placebo"]
+    assert placebo["expected"] == pytest.approx(1 / 3)
+    assert placebo["expected_discovered"] == pytest.approx(2 / 3)
+    assert (placebo["found"], placebo["found_discovered"]) == (3, 4)
+    assert len(placebo["items"]) == 3
+
+
+def test_without_placebo_runs_or_without_mining_nothing_is_said_about_chance():
+    assert sample.result(changes={"placebos": []})["placebo"] is None
+    assert sample.result("too_small", {"placebos": models.placebos()})["placebo"] is None
+
+
+def test_a_follow_up_carries_name_and_owner_of_the_experiment_that_it_follows():
+    planned = sample.result("found_positive")["follow_up"]
+    assert [plan["experiment"]["owner"] for plan in planned] == ["growth"]
+    assert planned[0]["experiment"]["name"] == "自动连播下一张专辑: 年龄 ≤ 25 且 夜间收听占比 > 0.3"
+    assert sample.Experiment.parse(planned[0]["experiment"], source="follow-up").follows.rule == "s1"
+
+
+def test_an_experiment_that_follows_none_confirms_none():
+    assert sample.result()["confirmation"] is None
+    assert sample.follow_up_result()["confirmation"]["verdict"] == "confirmed"

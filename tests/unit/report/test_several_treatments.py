@@ -90,7 +90,7 @@ def test_gain_curves_share_one_scale_and_their_boilerplate(grouped, content):
 
 def test_sql_and_tree_name_their_treatment(grouped, result):
     assert "<p>Womens E-Mail: device is pad" in grouped
-    assert grouped.count('<h3 class="arm">Kids E-Mail</h3>\n<ul class="tree">') == 1
+    assert grouped.count('<h3 class="arm">Kids E-Mail</h3>\n\n<ul class="tree">') == 1
     markdown = render_markdown(result, "en")
     assert "Treatment Kids E-Mail\n\n```sql" in markdown
 
@@ -136,6 +136,6 @@ def test_labels_of_treatments_neither_break_the_limit_nor_mark_up_the_message(ar
 
 
 def test_with_one_treatment_nothing_is_grouped(page):
-    for mark in ('class="arm"', 'class="tiles', "rowspan", "by-arm"):
+    for mark in ('class="arm"', 'class="tiles"', "rowspan", "by-arm"):
         assert mark not in page.split("</style>")[1]
     assert all(row.treatment is None for row in tell(sample.result(), "en").forest.rows)

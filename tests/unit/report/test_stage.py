@@ -10,6 +10,7 @@ from causal_tasks.report import stage
 from causal_tasks.report.result import result_digest
 from tests.unit.report import sample
 from tests.unit.report import sample_models as models
+from tests.unit.report.sample_runs import run_report
 
 VIEWS = {"result", "report", "markdown_zh", "markdown_en", "message"}
 
@@ -26,12 +27,12 @@ def load(uri):
 def richest(tmp_path_factory):
     """Where the views of the richest ending are, and the run folder."""
     lake = tmp_path_factory.mktemp("lake")
-    return sample.run_report(f"file://{lake}", "found_both"), lake / "runs" / "music_autoplay" / "r1"
+    return run_report(f"file://{lake}", "found_both"), lake / "runs" / "music_autoplay" / "r1"
 
 
 @pytest.mark.parametrize("ending", ["too_small", "no_model"])
 def test_a_run_that_mined_nothing_gives_every_view(tmp_path, ending):
-    outputs = sample.run_report(f"file://{tmp_path}", ending)
+    outputs = run_report(f"file://{tmp_path}", ending)
     assert outputs.keys() >= VIEWS
     assert load(outputs["result"])["verdict"]["code"] == ending
 
@@ -72,14 +73,14 @@ def test_shortlist_and_tuning_are_read(richest):
 
 
 def test_two_runs_on_equal_input_differ_in_run_alone(tmp_path):
-    first, second = (load(sample.run_report(f"file://{tmp_path}/{name}", "too_small")["result"]) for name in "ab")
+    first, second = (load(run_report(f"file://{tmp_path}/{name}", "too_small")["result"]) for name in "ab")
     assert first["run"] != second["run"]
     assert result_digest(first) == result_digest(second)
 
 
 def test_without_a_font_the_picture_is_left_out_and_the_result_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "find_font", lambda: None)
-    outputs = sample.run_report(f"file://{tmp_path}", "too_small")
+    outputs = run_report(f"file://{tmp_path}", "too_small")
     assert "picture" not in outputs
     assert load(outputs["result"])["run"]["notes"] == ["picture_left_out"]
     assert "未附图片" in load(outputs["message"])["zh"]["markdown_v2"]["content"]

@@ -1,9 +1,11 @@
 """Both catalogues say the same things, every check has its words, and no sentence promises too much."""
 
 import re
+from importlib.resources import files
 from typing import get_args
 
 import pytest
+import yaml
 
 from causal_tasks.experiment import Delivery
 from causal_tasks.report.briefing import Briefing
@@ -18,11 +20,22 @@ VERDICTS = (
     "too_small",
     "no_model",
     "nothing_found",
+    "no_rule",
     "leads_only",
     "found_positive",
     "found_negative",
     "found_both",
+    "follow_up_confirmed",
+    "follow_up_retired",
+    "follow_up_open",
 )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_two_files_of_a_catalogue_speak_of_the_same_part(language):
+    folder = files("causal_tasks.report").joinpath(f"locales/{language}")
+    parts = [part for file in folder.iterdir() for part in yaml.safe_load(file.read_text(encoding="utf-8"))]
+    assert len(set(parts)) == len(parts)
 
 
 def test_both_languages_have_the_same_keys():
@@ -45,7 +58,9 @@ def test_every_check_that_validation_makes_has_its_words(language):
 def test_every_verdict_and_theme_has_its_words(language):
     themes = get_args(Delivery.model_fields["theme"].annotation)
     wanted = {f"verdict.{code}.{part}" for code in VERDICTS for part in ("headline", "action")}
-    wanted |= {f"badge.{code}" for code in VERDICTS} | {f"forest.colours.{theme}" for theme in themes}
+    tones = ("good", "bad", "unclear", "mixed", "observational")
+    wanted |= {f"verdict.one_decision.headline_{tone}" for tone in tones} | {"verdict.one_decision.action"}
+    wanted |= {f"badge.{code}" for code in (*VERDICTS, "one_decision", "observational")} | {f"forest.colours.{theme}" for theme in themes}
     assert wanted <= catalog(language).sentences.keys()
 
 

@@ -3,15 +3,10 @@
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.stats import norm
-from statsmodels.stats.multitest import multipletests
 
 from causal_tasks.errors import InputError
-from causal_tasks.evaluation.estimate import Estimate
-from causal_tasks.subpopulations.evidence import Evidence, Scores, q_values
-from causal_tasks.subpopulations.grades import grade
+from causal_tasks.subpopulations.evidence import Scores
 
 
 def simulated(seed=0, *, n=2000, propensity=0.4):
@@ -140,74 +135,6 @@ def test_the_detectable_effect_is_the_textbook_formula_when_models_leave_noise_o
     # The scores also carry the spread of effects between users: sd of (x > 1) is 0.37 against noise of 1 / 0.24.
     assert detectable[0.1] == pytest.approx(textbook, rel=0.03)
     assert detectable[0.4] == pytest.approx(detectable[0.1] / 2)
-
-
-def with_contrast(p_value):
-    contrast = Estimate(estimate=1.0, standard_error=1.0, interval=(0.0, 2.0), p_value=p_value)
-    return Evidence(0.1, 100, 100, None, 1.0, contrast, contrast, contrast, None)
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
-def test_q_values_are_those_of_benjamini_and_hochberg(p_values):
-    expected = multipletests(p_values, method="fdr_bh")[1]
-    np.testing.assert_allclose(q_values([with_contrast(p) for p in p_values]), expected, atol=1e-12)
-
-
-def test_a_rule_without_evidence_counts_in_the_family():
-    silent = Evidence(0.0, 0, 0, None, None, None, None, None, None)
-    assert q_values([with_contrast(0.01), silent, silent]) == pytest.approx([0.03, 1.0, 1.0])
-    assert q_values([]) == []
-
-
-GOOD = {
-    "share": 0.2,
-    "n_control": 1000,
-    "n_treatment": 1000,
-    "rarer_outcomes": None,
-    "control_mean": 5.0,
-    "effect": Estimate(estimate=2.0, standard_error=0.5, interval=(1.0, 3.0), p_value=0.001),
-    "rest": Estimate(estimate=0.0, standard_error=0.5, interval=(-1.0, 1.0), p_value=1.0),
-    "contrast": Estimate(estimate=2.0, standard_error=0.7, interval=(0.6, 3.4), p_value=0.004),
-    "relative": 0.4,
-}
-BELOW_REST = Estimate(estimate=-2.0, standard_error=0.7, interval=(-3.4, -0.6), p_value=0.004)
-ACROSS_ZERO = Estimate(estimate=0.5, standard_error=0.5, interval=(-0.5, 1.5), p_value=0.3)
-BINARY = {"n_control": 300, "n_treatment": 300}
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({}, "confirmed"),
-        ({"n_control": 999}, "promising"),
-        ({"n_treatment": 999}, "promising"),
-        ({"share": 0.029}, "promising"),
-        ({"share": 0.61}, "promising"),
-        ({"contrast": BELOW_REST}, "promising"),
-        ({"contrast": None}, "promising"),
-        ({"effect": ACROSS_ZERO}, "not_supported"),
-        ({"effect": BELOW_REST}, "not_supported"),
-        ({"effect": None}, "not_supported"),
-        (BINARY | {"rarer_outcomes": 50}, "confirmed"),
-        (BINARY | {"rarer_outcomes": 49}, "promising"),
-        ({"n_control": 299, "rarer_outcomes": 50}, "promising"),
-    ],
-)
-def test_a_grade_needs_every_one_of_its_conditions(changes, expected):
-    evidence = Evidence(**GOOD | changes)
-    assert grade(evidence, claimed=1, q_value=0.10, validity="warning") == expected
-
-
-def test_a_late_discovery_or_an_invalid_experiment_is_never_confirmed():
-    evidence = Evidence(**GOOD)
-    assert grade(evidence, claimed=1, q_value=0.101, validity="valid") == "promising"
-    assert grade(evidence, claimed=1, q_value=0.0, validity="invalid") == "promising"
-
-
-def test_a_negative_claim_is_graded_by_its_own_direction():
-    evidence = Evidence(**GOOD | {"effect": BELOW_REST, "contrast": BELOW_REST})
-    assert grade(evidence, claimed=-1, q_value=0.0, validity="valid") == "confirmed"
-    assert grade(evidence, claimed=1, q_value=0.0, validity="valid") == "not_supported"
 
 
 def test_rare_outcomes_are_counted_in_the_arm_and_direction_where_they_are_rarest():

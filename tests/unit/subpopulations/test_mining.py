@@ -9,8 +9,9 @@ import pytest
 
 from causal_tasks.errors import InputError
 from causal_tasks.rule import Text
-from causal_tasks.subpopulations import Rule, mine
+from causal_tasks.subpopulations import Guardrail, Rule, mine
 from causal_tasks.subpopulations.evidence import Scores
+from causal_tasks.subpopulations.grades import eligible
 
 
 @dataclass
@@ -175,15 +176,14 @@ def test_a_metric_and_its_negative_tell_the_same_story(planted):
 
 
 def test_an_invalid_experiment_confirms_nothing():
-    assert {s.grade for s in simulated(n=40_000).mine(validity="invalid").subpopulations} <= {
-        "promising",
-        "not_supported",
-    }
+    found = simulated().mine(validity="invalid", stability_trees=0).subpopulations
+    assert {s.grade for s in found} <= {"promising", "not_supported"}
+    assert found[0].reasons == ("invalid",)
 
 
 def test_several_treatments_share_one_family_of_rules():
     experiment = simulated(treatments=("new", "newer"))
-    both = experiment.mine()
+    both = experiment.mine(stability_trees=0)
     alone = [
         mine(
             experiment.features[rows],
@@ -193,16 +193,193 @@ def test_several_treatments_share_one_family_of_rules():
             control="control",
             discovery=experiment.discovery[rows],
             means=experiment.means[rows],
+            stability_trees=0,
         )
         for arm in ("new", "newer")
         for rows in [np.isin(experiment.arm, ["control", arm])]
     ]
     assert both.rules_examined > max(single.rules_examined for single in alone)
-    assert {s.treatment for s in both.subpopulations} == {"new", "newer"}
+    assert {rule.treatment for rule in both.examined} == {"new", "newer"}
     assert [s.id for s in both.subpopulations] == [f"s{k + 1}" for k in range(len(both.subpopulations))]
     kinds = [s.kind for s in both.subpopulations]
     assert kinds == sorted(kinds, reverse=True)
     assert both.n_estimation == (~experiment.discovery).sum()
+
+
+def test_rules_of_two_treatments_about_the_same_users_are_told_once():
+    experiment = simulated(n=60_000, treatments=("new", "newer"))
+    experiment.outcome = experiment.outcome - 0.5 * experiment.effect * (experiment.arm == "newer")
+    found = experiment.mine(stability_trees=0)
+    gaining = [s for s in found.subpopulations if s.kind == "positive"]
+    assert [(s.treatment, s.grade) for s in gaining] == [("new", "confirmed")]
+    (repeat,) = [repeat for repeat in found.repeats if repeat.kind == "positive"]
+    assert (repeat.treatment, repeat.of, repeat.grade) == ("newer", gaining[0].id, "confirmed")
+    assert repeat.jaccard > 0.7
+    assert json.loads(json.dumps(repeat.to_json(), allow_nan=False))["rule"]["all"]
+
+
+def test_a_rule_that_works_for_one_treatment_only_is_told_of_that_one():
+    experiment = simulated(n=60_000, treatments=("new", "newer"))
+    experiment.outcome = experiment.outcome - experiment.effect * (experiment.arm == "new")
+    found = experiment.mine(stability_trees=0)
+    assert [(s.treatment, s.grade) for s in found.subpopulations if s.kind == "positive"] == [("newer", "confirmed")]
+    assert [r.grade for r in found.repeats if r.kind == "positive"] == ["not_supported"]
+
+
+def test_every_examined_rule_is_on_record(planted):
+    experiment, found = planted
+    estimation = ~experiment.discovery
+    shown = {s.rule.to_sql(): s for s in found.subpopulations}
+    assert set(shown) <= {rule.rule.to_sql() for rule in found.examined}
+    for rule in found.examined:
+        inside = np.asarray(rule.rule.mask(experiment.features))
+        assert rule.evidence.share == pytest.approx(inside[estimation].mean())
+        assert rule.selected == (rule.q_value <= 0.10) == (rule.fcr_interval is not None)
+        assert rule.eligible == eligible(rule.evidence)
+        if told := shown.get(rule.rule.to_sql()):
+            assert (told.q_value, told.fcr_interval, told.effect) == (
+                rule.q_value,
+                rule.fcr_interval,
+                rule.evidence.effect,
+            )
+    assert found.rules_selected == sum(rule.selected for rule in found.examined)
+
+
+def test_a_ranking_that_finds_nothing_among_estimation_users_confirms_nothing():
+    experiment = simulated()
+    shuffled = experiment.uplift["new"].to_numpy().copy()
+    estimation = np.flatnonzero(~experiment.discovery)
+    shuffled[estimation] = shuffled[np.random.default_rng(0).permutation(estimation)]
+    experiment.uplift = pd.DataFrame({"new": shuffled})
+    found = experiment.mine(stability_trees=0)
+    assert not found.omnibus["new"].passed
+    assert (found.subpopulations[0].grade, found.subpopulations[0].reasons) == ("promising", ("omnibus",))
+
+
+def test_a_harmed_guardrail_stops_who_would_gain_and_not_who_would_lose():
+    experiment = simulated()
+    slower = 5 + 1.0 * (experiment.arm == "new") + np.random.default_rng(0).normal(size=40_000)
+    plain = experiment.mine(stability_trees=0)
+    guarded = experiment.mine(stability_trees=0, guardrails={"delay": Guardrail(slower, sign=-1)})
+    best, last = guarded.subpopulations[0], guarded.subpopulations[-1]
+    assert plain.subpopulations[0].grade == "confirmed"
+    assert (best.grade, best.reasons) == ("promising", ("guardrail",))
+    assert (best.guardrails[0].metric, best.guardrails[0].tone) == ("delay", "bad")
+    assert "guardrail" not in last.reasons
+
+
+def test_a_rule_that_depends_on_the_treatment_is_not_confirmed():
+    experiment = simulated(n=20_000)
+    inside = (experiment.features["minutes"] > 30) & (experiment.features["city"] == "b")
+    lost = inside & (experiment.arm == "new") & (np.random.default_rng(0).random(20_000) < 0.3)
+    kept = ~lost.to_numpy()
+    best = mine(
+        experiment.features[kept],
+        experiment.uplift[kept],
+        experiment.outcome[kept],
+        experiment.arm[kept],
+        control="control",
+        discovery=experiment.discovery[kept],
+        means=experiment.means[kept],
+        stability_trees=0,
+        min_users_per_arm=50,
+    ).subpopulations[0]
+    assert best.sample_ratio_p < 0.001
+    assert "sample_ratio" in best.reasons
+
+
+def test_the_effect_on_discovery_users_stands_beside_the_honest_one(planted):
+    experiment, found = planted
+    best = found.subpopulations[0]
+    inside = np.asarray(best.rule.mask(experiment.features)) & experiment.discovery
+    assert abs(best.in_sample.estimate - experiment.effect[inside].mean()) < 4 * best.in_sample.standard_error
+    assert best.in_sample.standard_error < best.effect.standard_error
+    assert best.in_sample != best.effect
+
+
+def test_a_shown_effect_is_pulled_towards_the_average(planted):
+    _, found = planted
+    average = found.trees["new"].effect.estimate
+    for rule in found.subpopulations:
+        assert min(average, rule.effect.estimate) <= rule.shrunken <= max(average, rule.effect.estimate)
+    noisy = simulated(gain=0.02, loss=0.0, n=4000).mine(stability_trees=0).subpopulations
+    assert any(abs(rule.shrunken - rule.effect.estimate) > 0.01 for rule in noisy)
+
+
+def test_the_share_of_the_metric_is_that_of_control_users():
+    experiment = simulated(n=20_000)
+    experiment.outcome = np.random.default_rng(0).gamma(1, experiment.features["minutes"])
+    found = experiment.mine(stability_trees=0).subpopulations[0]
+    rows = ~experiment.discovery & (experiment.arm == "control")
+    inside = np.asarray(found.rule.mask(experiment.features))
+    assert found.metric_share == pytest.approx(experiment.outcome[rows & inside].sum() / experiment.outcome[rows].sum())
+    experiment.outcome = experiment.outcome - 1
+    assert experiment.mine(stability_trees=0).subpopulations[0].metric_share is None
+
+
+def test_a_rule_is_actionable_where_all_of_its_features_are():
+    experiment = simulated(n=10_000)
+    for actionable, expected in ((None, True), (("minutes", "city"), True), (("minutes",), False)):
+        assert experiment.mine(stability_trees=0, actionable=actionable).subpopulations[0].actionable == expected
+
+
+def test_shown_rules_overlap_and_own_users_as_sets_do(planted):
+    experiment, found = planted
+    inside = {s.id: np.asarray(s.rule.mask(experiment.features)) for s in found.subpopulations}
+    for rule in found.subpopulations:
+        assert set(rule.overlap) == set(inside) - {rule.id}
+        assert rule.unique_share == pytest.approx(inside[rule.id].mean())
+        assert set(rule.overlap.values()) == {0.0}
+
+
+def test_a_planted_rule_is_stable_and_without_trees_nothing_is_said(planted):
+    _, found = planted
+    assert found.subpopulations[0].stability.jaccard > 0.9
+    assert found.notes == ()
+    quick = simulated().mine(stability_trees=0)
+    assert {rule.stability for rule in quick.subpopulations} == {None}
+    assert quick.notes == ("stability_not_measured",)
+    assert [s.grade for s in quick.subpopulations] == [s.grade for s in found.subpopulations]
+
+
+def test_other_seeds_are_read_on_discovery_users():
+    experiment = simulated(n=10_000)
+    seeds = np.where(experiment.discovery, experiment.uplift["new"], np.nan)
+    found = experiment.mine(stability_trees=5, seeds={"new": np.column_stack([seeds, seeds])})
+    assert found.subpopulations[0].stability.seeds > 0.9
+    assert experiment.mine(stability_trees=5).subpopulations[0].stability.seeds is None
+
+
+def test_an_observational_comparison_is_adjusted_trimmed_and_never_confirmed():
+    random = np.random.default_rng(0)
+    experiment = simulated(n=40_000)
+    minutes = experiment.features["minutes"].to_numpy()
+    probability = 1 / (1 + np.exp(-(minutes - 40) / 20))
+    experiment.arm = np.where(random.random(40_000) < probability, "new", "control")
+    base = 3 + minutes / 40
+    experiment.outcome = base + experiment.effect * (experiment.arm == "new") + random.normal(size=40_000)
+    uninformed = pd.DataFrame({"control": np.full(40_000, 4.0), "new": np.full(40_000, 4.0)})
+    found = experiment.mine(propensity=pd.DataFrame({"new": probability}), means=uninformed, stability_trees=5)
+    kept = ~experiment.discovery & (probability >= 0.05) & (probability <= 0.95)
+    best = found.subpopulations[0]
+    assert found.trimmed == {"new": (~experiment.discovery & ~kept).sum()}
+    assert best.n_control + best.n_treatment < kept.sum()
+    inside = np.asarray(best.rule.mask(experiment.features)) & kept
+    assert abs(best.effect.estimate - experiment.effect[inside].mean()) < 4 * best.effect.standard_error
+    assert (best.grade, best.sample_ratio_p) == ("promising", None)
+    assert "observational" in best.reasons
+    naive = experiment.mine(means=uninformed, stability_trees=0).trees["new"].effect
+    root = found.trees["new"].effect
+    assert abs(root.estimate - experiment.effect[kept].mean()) < 4 * root.standard_error
+    assert abs(naive.estimate - experiment.effect.mean()) > 10 * naive.standard_error
+
+
+def test_one_cluster_is_no_evidence_and_no_crash():
+    experiment = simulated(n=4000)
+    found = experiment.mine(clusters=np.zeros(4000), stability_trees=3)
+    assert found.subpopulations == ()
+    assert found.rules_selected == 0
+    assert found.omnibus["new"].p_value is None
 
 
 def test_shares_of_the_design_are_the_propensity():
@@ -263,7 +440,7 @@ def test_noise_is_seldom_found_though_it_looks_significant_on_the_users_it_was_f
     confirmed = discovered = looked_significant = 0
     for seed in range(runs):
         experiment = noise_only(seed)
-        rules = experiment.mine().subpopulations
+        rules = experiment.mine(stability_trees=0).subpopulations
         confirmed += any(rule.grade == "confirmed" for rule in rules)
         discovered += any(rule.q_value <= 0.10 for rule in rules)
         rows = experiment.discovery
@@ -283,6 +460,23 @@ def test_noise_is_seldom_found_though_it_looks_significant_on_the_users_it_was_f
     assert looked_significant / runs >= 0.8
 
 
+def test_intervals_cover_the_truth_for_all_examined_rules_and_adjusted_ones_for_the_selected():
+    covered, adjusted = [], []
+    for seed in range(50):
+        experiment = simulated(seed, n=6000, gain=0.25, loss=-0.05, noise=0.6)
+        selected = []
+        for rule in experiment.mine(stability_trees=0).examined:
+            inside = np.asarray(rule.rule.mask(experiment.features)) & ~experiment.discovery
+            truth = experiment.effect[inside].mean()
+            low, high = rule.evidence.effect.interval
+            covered.append(low <= truth <= high)
+            if rule.fcr_interval:
+                selected.append(rule.fcr_interval[0] <= truth <= rule.fcr_interval[1])
+        adjusted.append(np.mean(selected) if selected else 1.0)
+    assert 0.93 <= np.mean(covered) <= 0.97
+    assert np.mean(adjusted) >= 0.94
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -292,6 +486,8 @@ def test_noise_is_seldom_found_though_it_looks_significant_on_the_users_it_was_f
         ({"means": pd.DataFrame({"control": np.zeros(400)})}, r"no column for arms \['new'\]"),
         ({"shares": {"control": 1.0}}, r"shares: arms \['new'\]"),
         ({"outcome": np.full(400, np.nan)}, "outcome"),
+        ({"guardrails": {"speed": Guardrail(np.zeros(3))}}, "'guardrail speed': 3"),
+        ({"seeds": {"new": np.zeros((3, 2))}}, "'seeds of new': 3"),
         ({"discovery": np.zeros(400, dtype=bool)}, "features have shape"),
         ({"discovery": np.zeros(400, dtype=bool), "means": None}, "no discovery user is in arm"),
     ],

@@ -52,10 +52,12 @@ def prepared(experiment, *, seed=0):
         {
             "unit": [f"u{k:06d}" for k in range(USERS)],
             "arm": pd.Categorical(arm, categories=list(experiment.arms)),
+            "start": np.datetime64("2026-10-01") + random.integers(0, 14, USERS),
             "heavy": heavy,
             "age": heavy + 1,
             "city": pd.Categorical(random.choice(["a", "b"], USERS)),
             "y__minutes": outcome,
+            "pre__minutes": random.normal(size=USERS),
             "num__rate": views * (0.5 + 0.1 * effect * (arm != "off")) + random.normal(size=USERS),
             "den__rate": views,
             "cluster": random.integers(0, 4000, USERS),
@@ -73,26 +75,50 @@ def prepared(experiment, *, seed=0):
     return users, predictions
 
 
-def mined(tmp_path, experiment, users, predictions, *, used=("heavy", "age", "city"), status="valid"):
-    """The outputs of the stage by name, read back from its files."""
+def mined(
+    tmp_path, experiment, users, predictions, *, used=("heavy", "age", "city"), status="valid", outside=10, more=None
+):
+    """The outputs of the stage by name, read back from its files; ``more`` are tables of ``stage/item``."""
     run = RunFolder.open(experiment, Settings(lake=f"file://{tmp_path}"))
-    write = run.storage.write_json
+    json_of, table_of = run.storage.write_json, run.storage.write_table
     outputs = {
-        "prepare": lambda folder: {"users": run.storage.write_table(f"{folder}/users.parquet", users)},
-        "validate": lambda folder: {
-            "features": write(f"{folder}/features.json", {"used": list(used), "dropped": {}}),
-            "verdict": write(f"{folder}/verdict.json", {"status": status, "mining": True, "reason": None}),
+        "prepare": lambda folder: {
+            "users": table_of(f"{folder}/users.parquet", users),
+            "profile": json_of(f"{folder}/profile.json", {"caps": {}}),
         },
-        "select": lambda folder: {"predictions": run.storage.write_table(f"{folder}/p.parquet", predictions)},
+        "validate": lambda folder: {
+            "features": json_of(f"{folder}/features.json", {"used": list(used), "dropped": {}}),
+            "verdict": json_of(f"{folder}/verdict.json", {"status": status, "mining": True, "reason": None}),
+            **(
+                {}
+                if experiment.randomized
+                else {"propensity": table_of(f"{folder}/q.parquet", propensity(users, outside=outside))}
+            ),
+        },
+        "select": lambda folder: {
+            "predictions": table_of(f"{folder}/p.parquet", predictions),
+            "items": json_of(f"{folder}/items.json", [key.partition("/")[2] for key in more or {}]),
+        },
+        **{
+            key: lambda folder, table=table: {"predictions": table_of(f"{folder}/p.parquet", table)}
+            for key, table in (more or {}).items()
+        },
     }
     manifests = []
-    for stage, written in outputs.items():
-        attempt = run.begin(stage, None, "0" * 8)
+    for key, written in outputs.items():
+        stage, _, item = key.partition("/")
+        attempt = run.begin(stage, item or None, "0" * 8)
         attempt.commit(written(attempt.folder), {})
-        manifests.append(run.manifest_uri(stage, None, "0" * 8))
+        manifests.append(run.manifest_uri(stage, item or None, "0" * 8))
     result = run_stage(MINE, "mine", run=run, inputs=manifests)
     named = run.read_manifest(result.manifest).outputs
     return {name: run.storage.read_json(f"{run.uri}/{output.path}") for name, output in named.items()}
+
+
+def propensity(users, *, outside=10):
+    """As ``validate`` writes it where nobody dealt the arms: one of ``outside`` users is outside the overlap."""
+    probability = np.where(np.arange(USERS) % outside == 0, 0.97, 0.5)
+    return pd.DataFrame({"unit": users["unit"], "propensity__on": np.where(users["arm"] == "max", np.nan, probability)})
 
 
 @pytest.fixture(scope="module")
@@ -104,23 +130,47 @@ def plain(tmp_path_factory):
 
 def test_the_outputs_have_the_fields_of_the_contract(plain):
     _, _, found = plain
-    assert set(found) == {"subpopulations", "tree", "evidence"}
+    assert set(found) == {"subpopulations", "tree", "evidence", "follow_up", "placebo"}
     assert set(found["subpopulations"][0]) == {
         *("id", "treatment", "kind", "rule", "words", "sql", "share", "n_control", "n_treatment", "control_mean"),
-        *("effect", "rest", "contrast", "relative", "q_value", "predicted", "grade"),
+        *("effect", "rest", "contrast", "fcr_interval", "shrunken", "in_sample", "metric_share", "stability"),
+        *("overlap", "unique_share", "guardrails", "sample_ratio_p", "actionable", "reasons"),
+        *("relative", "q_value", "predicted", "grade"),
     }
     estimate = {"estimate", "standard_error", "interval", "p_value"}
-    assert all(set(found["subpopulations"][0][name]) == estimate for name in ("effect", "rest", "contrast"))
+    assert all(
+        set(found["subpopulations"][0][name]) == estimate for name in ("effect", "rest", "contrast", "in_sample")
+    )
+    assert set(found["subpopulations"][0]["stability"]) == {"jaccard", "frequency", "seeds", "features", "cuts"}
     assert set(found["tree"]["on"]) == {"rule", "words", "n", "share", "predicted", "effect", "children"}
     assert set(found["evidence"]) == {
         *("rules_examined", "n_estimation", "auuc", "qini", "curve", "buckets", "detectable"),
+        *("autoc", "toc", "heterogeneity", "characteristics", "policy", "family", "repeats", "notes"),
     }
     assert set(found["evidence"]["detectable"]["on"]) == {"0.1", "0.2", "0.3"}
     assert set(found["evidence"]["buckets"]["on"][0]) == {
         *("bucket", "n_control", "n_treatment", "mean_control", "mean_treatment", "difference", "interval"),
     }
     assert set(found["evidence"]["curve"]["on"][0]) == {"share", "gain", "low", "high"}
+    assert set(found["evidence"]["toc"]["on"][0]) == {"share", "toc", "low", "high"}
+    assert set(found["evidence"]["autoc"]["on"]) == estimate
+    assert set(found["evidence"]["family"]) == {"examined", "selected", "q"}
+    assert found["evidence"]["family"]["examined"] == found["evidence"]["rules_examined"]
     json.dumps(found, allow_nan=False)
+
+
+def test_effects_are_shown_to_differ_and_policies_and_follow_ups_say_what_that_is_worth(plain):
+    _, _, found = plain
+    evidence = found["evidence"]
+    assert evidence["heterogeneity"]["on"]["omnibus"]["passed"]
+    assert evidence["autoc"]["on"]["interval"][0] > 0
+    by_rule = {row["policy"]: row for row in evidence["policy"]["on"]["policies"]}["rules"]
+    assert evidence["policy"]["on"]["rules"] == ["s1"]
+    assert by_rule["vs_none"]["interval"][0] > 0
+    assert by_rule["vs_all"]["interval"][0] > 0
+    assert evidence["characteristics"]["on"][0]["feature"] == "heavy"
+    assert found["follow_up"][0]["rule"] == "s1"
+    assert Experiment.parse(found["follow_up"][0]["experiment"], source="test").follows.rule == "s1"
 
 
 def test_the_planted_rule_is_confirmed_under_its_display_name(plain):
@@ -137,7 +187,7 @@ def test_the_planted_rule_is_confirmed_under_its_display_name(plain):
 
 
 def test_a_sensitive_feature_never_enters_a_rule(plain):
-    assert '"age"' not in json.dumps(plain[2])
+    assert all('"age"' not in json.dumps(plain[2][output]) for output in ("subpopulations", "tree", "evidence"))
 
 
 def test_scores_curve_and_buckets_come_from_estimation_users(plain):
@@ -166,6 +216,9 @@ def test_where_less_is_better_effects_are_negative_and_scores_are_gains(tmp_path
     assert best["predicted"] == pytest.approx(-1.0, abs=0.05)
     evidence = found["evidence"]
     assert evidence["qini"]["on"]["interval"][0] > 0
+    assert evidence["autoc"]["on"]["interval"][0] > 0
+    assert evidence["heterogeneity"]["on"]["groups"][0]["effect"]["estimate"] > 0
+    assert evidence["policy"]["on"]["rules"] == [best["id"]]
     first, last = evidence["buckets"]["on"][0], evidence["buckets"]["on"][-1]
     assert first["difference"] < 0 < last["difference"]
 
@@ -205,7 +258,9 @@ def test_three_arms_are_compared_with_control_one_by_one(tmp_path):
     found = mined(tmp_path, experiment, users, predictions)
     grades = {(s["treatment"], s["kind"]): s["grade"] for s in found["subpopulations"]}
     assert grades["max", "positive"] == "confirmed"
-    assert grades["on", "positive"] != "confirmed"
+    assert ("on", "positive") not in grades
+    repeat = next(repeat for repeat in found["evidence"]["repeats"] if repeat["kind"] == "positive")
+    assert (repeat["treatment"], repeat["of"], repeat["grade"]) == ("on", "s1", "not_supported")
     estimation = users["part"] == "estimation"
     assert found["tree"]["on"]["n"] == (estimation & users["arm"].isin(["off", "on"])).sum()
     assert found["evidence"]["n_estimation"] == estimation.sum()
@@ -227,11 +282,83 @@ def test_intervals_are_wider_where_whole_clusters_were_randomised(tmp_path):
         assert wide["estimate"] == pytest.approx(narrow["estimate"])
 
 
-@pytest.mark.parametrize(("changes", "status"), [({}, "invalid"), ({"randomized": False}, "valid")])
-def test_nothing_is_confirmed_without_a_valid_randomised_experiment(tmp_path, changes, status):
-    experiment = stated(**changes)
-    found = mined(tmp_path, experiment, *prepared(experiment), status=status)
+def test_nothing_of_an_invalid_experiment_is_confirmed(tmp_path):
+    found = mined(tmp_path, stated(), *prepared(stated()), status="invalid")
     assert {s["grade"] for s in found["subpopulations"]} == {"promising"}
+    assert all("invalid" in s["reasons"] for s in found["subpopulations"])
+
+
+def test_an_observational_comparison_confirms_nothing_and_leaves_out_users_without_a_counterpart(tmp_path):
+    experiment = stated(randomized=False)
+    users, predictions = prepared(experiment)
+    found = mined(tmp_path, experiment, users, predictions)
+    outside = (users["part"] == "estimation") & (np.arange(USERS) % 10 == 0)
+    assert {s["grade"] for s in found["subpopulations"]} == {"promising"}
+    assert all("observational" in s["reasons"] for s in found["subpopulations"])
+    assert {s["sample_ratio_p"] for s in found["subpopulations"]} == {None}
+    assert found["evidence"]["trimmed"] == {"on": outside.sum()}
+    assert found["tree"]["on"]["n"] == ((users["part"] == "estimation") & ~outside).sum()
+    json.dumps(found, allow_nan=False)
+
+
+def test_arms_that_share_no_users_of_one_kind_are_refused(tmp_path):
+    experiment = stated(randomized=False)
+    with pytest.raises(InputError, match="on: of 0 estimation users that can be compared, an arm has 0"):
+        mined(tmp_path, experiment, *prepared(experiment), outside=1)
+
+
+def test_guardrails_are_measured_inside_the_rule_in_their_own_unit(tmp_path):
+    guarded = [
+        {"name": "crashes", "role": "guardrail", "direction": "down"},
+        RATE | {"role": "guardrail"},
+        {"name": "empty", "numerator": "a", "denominator": "b", "role": "guardrail"},
+        {"name": "ignored", "role": "diagnostic"},
+    ]
+    experiment = stated(metrics=[MINUTES, *guarded])
+    users, predictions = prepared(experiment)
+    random = np.random.default_rng(3)
+    users["y__crashes"] = 2 + 0.5 * ((users["heavy"] > 40) & (users["arm"] == "on")) + random.normal(size=USERS)
+    users.loc[::5, "y__crashes"] = np.nan
+    users["num__empty"] = users["den__empty"] = 0.0
+    found = mined(tmp_path, experiment, users, predictions)
+    best = found["subpopulations"][0]
+    crashes, rate, empty = best["guardrails"]
+    assert [effect["metric"] for effect in best["guardrails"]] == ["crashes", "rate", "empty"]
+    assert (crashes["tone"], rate["tone"], empty) == (
+        "bad",
+        "good",
+        {"metric": "empty", "effect": None, "tone": "unclear"},
+    )
+    assert abs(crashes["effect"]["estimate"] - 0.5) < 4 * crashes["effect"]["standard_error"]
+    assert abs(rate["effect"]["estimate"] - 0.1) < 4 * rate["effect"]["standard_error"]
+    assert (best["grade"], best["reasons"]) == ("promising", ["guardrail"])
+    assert "guardrail" not in found["subpopulations"][-1]["reasons"]
+    json.dumps(found, allow_nan=False)
+
+
+def test_what_other_seeds_predict_for_some_users_is_held_against_the_rules(tmp_path):
+    experiment = stated(metrics=[MINUTES | {"direction": "down"}])
+    users, predictions = prepared(experiment)
+    some = predictions.iloc[::2].reset_index(drop=True)
+    unlike = some.assign(uplift__on=-some["uplift__on"])
+    more = {"replicate/seed_1": some, "replicate/seed_2": unlike}
+    found = mined(tmp_path, experiment, users, predictions, more=more)
+    best = found["subpopulations"][0]
+    assert best["stability"]["jaccard"] > 0.9
+    assert 0.45 < best["stability"]["seeds"] < 0.8
+
+
+def test_a_rule_by_which_the_business_cannot_target_says_so(tmp_path):
+    experiment = stated(features={"dictionary": {"age": {"sensitive": True}, "heavy": {"actionable": False}}})
+    found = mined(tmp_path, experiment, *prepared(experiment))
+    assert not found["subpopulations"][0]["actionable"]
+
+
+def test_without_stability_trees_the_evidence_says_that_it_was_not_measured(tmp_path):
+    experiment = stated(mining={"stability_trees": 0})
+    found = mined(tmp_path, experiment, *prepared(experiment))
+    assert found["subpopulations"][0]["stability"] is None
+    assert found["evidence"]["notes"] == ["stability_not_measured"]
 
 
 def test_predictions_of_other_users_are_refused(tmp_path):

@@ -55,14 +55,29 @@ def prepared(experiment, n=3_000, seed=0):
     return users, effect
 
 
-def opened(tmp_path, experiment, users, items=("t_lightgbm",), used=("x0", "city")):
+def even_odds(experiment, users):
+    """What ``validate`` would write if everybody could as well have been in the other arm."""
+    columns = {"unit": users["unit"]}
+    for treatment in experiment.treatments:
+        compared = users["arm"].isin([experiment.control, treatment])
+        columns |= {f"propensity__{treatment}": 0.5, f"kept__{treatment}": compared, f"weight__{treatment}": 1.0}
+    return pd.DataFrame(columns)
+
+
+def opened(tmp_path, experiment, users, items=("t_lightgbm",), used=("x0", "city"), propensity=None):
     """A run whose stages before ``train`` are committed; returns it with their manifests."""
     run = RunFolder.open(experiment, settings(tmp_path))
+
+    def write_propensity(folder):
+        scores = even_odds(experiment, users) if propensity is None else propensity
+        return run.storage.write_table(f"{folder}/propensity.parquet", scores)
+
     outputs = {
         "prepare": lambda folder: {"users": _in_two_files(run, f"{folder}/users", users)},
         "validate": lambda folder: {
             "features": run.storage.write_json(f"{folder}/f.json", {"used": list(used), "dropped": {}}),
             "items": run.storage.write_json(f"{folder}/items.json", list(items)),
+            **({} if experiment.randomized else {"propensity": write_propensity(folder)}),
         },
     }
     manifests = []
@@ -114,9 +129,9 @@ def committed(run, stage, item, **outputs):
 class Mined:
     """The learning stages of one experiment, run as far as asked."""
 
-    def __init__(self, folder, experiment, users, items):
+    def __init__(self, folder, experiment, users, items, propensity=None):
         self.users = users
-        self.run, self.before = opened(folder, experiment, users, items=items)
+        self.run, self.before = opened(folder, experiment, users, items=items, propensity=propensity)
         self.trained = {name: self._stage("train", self.before, name) for name in items}
         self.shortlisted = self._stage("shortlist", [self.before[1], *self._manifests()])
 

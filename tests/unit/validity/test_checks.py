@@ -1,4 +1,3 @@
-import dataclasses
 import json
 
 import numpy as np
@@ -8,12 +7,13 @@ from scipy import stats
 
 from causal_tasks.pipelines import MINE
 from causal_tasks.pipelines.execution import run_stage
-from causal_tasks.validity.grading import CODES, Check, Thresholds, grade
+from causal_tasks.validity.grading import CODES, Check, grade
 from causal_tasks.validity.stage import HOUSEKEEPING, STOPS, TRUST, judge, run_checks
 from tests.unit.data.prepared import (
     EVEN,
     FEATURES,
     N,
+    applied_cap,
     healthy_users,
     prepared_run,
     profiled,
@@ -22,14 +22,16 @@ from tests.unit.data.prepared import (
     waterfall,
 )
 
+MATCHING = {"overlap", "matched_sample", "balance_after_matching", "placebo"}
+"""Checks that only a comparison without randomisation has; see test_observational.py."""
 
-def checked(experiment=None, users=None, flow=None, profile=None, thresholds=None):
+
+def checked(experiment=None, users=None, flow=None, profile=None):
     checks, screening = run_checks(
         healthy_users() if users is None else users,
         flow or waterfall(EVEN),
         profile or profiled(),
         experiment or stated(),
-        thresholds,
     )
     return checks, screening
 
@@ -42,7 +44,7 @@ def one(checks, code, subject=None):
 
 def test_a_healthy_experiment_passes_every_check_and_is_mined():
     checks, screening = checked()
-    assert {check.code for check in checks} == set(CODES)
+    assert {check.code for check in checks} == set(CODES) - MATCHING
     assert {check.code for check in checks if check.status != "pass"} == {"sensitive_feature"}
     assert screening.used == ("tenure", "city", "vip")
     verdict = judge(checks)
@@ -136,13 +138,18 @@ def test_duplicates_are_judged_by_the_worst_table():
 
 
 @pytest.mark.parametrize(
-    ("code", "field", "units"),
-    [("feature_coverage", "units_without_features", 800), ("metric_coverage", "units_without_metrics", 3200)],
+    ("code", "field", "units", "status"),
+    [
+        ("feature_coverage", "units_without_features", 800, "fail"),
+        ("metric_coverage", "units_without_metrics", 3200, "warn"),
+    ],
 )
-def test_coverage_warns_when_too_many_units_join_to_nothing(code, field, units):
+def test_coverage_is_found_wanting_when_too_many_units_join_to_nothing(code, field, units, status):
     assert one(checked(profile=profiled(**{field: units}))[0], code).status == "pass"
-    check = one(checked(profile=profiled(**{field: units + 1}))[0], code)
-    assert (check.status, check.value) == ("warn", (units + 1) / N)
+    checks, _ = checked(profile=profiled(**{field: units + 1}))
+    check = one(checks, code)
+    assert (check.status, check.value) == (status, (units + 1) / N)
+    assert judge(checks).status == "warning"
 
 
 def test_arms_that_differed_before_the_start_are_named_by_metric():
@@ -215,7 +222,7 @@ def test_too_few_units_with_a_rare_outcome_are_not_mined_whichever_value_is_rare
 
 
 def test_a_cap_that_cuts_many_units_warns_by_metric():
-    check = one(checked(profile=profiled(caps={"minutes": {"value": 60.0, "share_capped": 0.02}}))[0], "cap")
+    check = one(checked(profile=profiled(caps={"minutes": applied_cap(0.02)}))[0], "cap")
     assert (check.status, check.subject, check.value, check.details["cap"]) == ("warn", "minutes", 0.02, 60.0)
 
 
@@ -308,9 +315,11 @@ def test_whoever_was_not_randomised_is_not_held_to_random_arms():
         flow=flow,
         profile=profiled((*FEATURES, "extra"), transitions=profile["transitions"]),
     )
-    left_out = {"sample_ratio", "sample_ratio_analysed", "contamination_symmetry", "missing_feature_by_arm"}
-    assert {check.code for check in randomised if check.status == "fail"} == left_out - {"missing_feature_by_arm"}
-    assert {check.code for check in observed} == set(CODES) - left_out
+    tested_counts = {"sample_ratio", "sample_ratio_analysed", "contamination_symmetry"}
+    tested_arms = {"missing_feature_by_arm", "missing_outcome_by_arm", "feature_differs_by_arm", "arm_predictable"}
+    assert {check.code for check in randomised if check.status == "fail"} == tested_counts
+    without = tested_counts | tested_arms | MATCHING | {"overlapping_experiments"}
+    assert {check.code for check in observed} == set(CODES) - without
     assert "extra" in screening.used
 
 
@@ -365,8 +374,7 @@ def test_a_bound_is_crossed_beyond_it_and_not_at_it():
 
 
 def test_other_thresholds_change_what_warns():
-    strict = dataclasses.replace(Thresholds(), units_per_arm=2001)
-    assert one(checked(thresholds=strict)[0], "arm_size").status == "warn"
+    assert one(checked(stated(thresholds={"units_per_arm": 2001}))[0], "arm_size").status == "warn"
 
 
 def test_the_stage_writes_checks_features_items_and_verdict(tmp_path):
@@ -377,7 +385,7 @@ def test_the_stage_writes_checks_features_items_and_verdict(tmp_path):
     assert result.items == outputs["items"] == ["t_lightgbm", "t_xgboost"]
     assert outputs["features"] == {"used": ["city", "tenure", "vip"], "dropped": {"gender": "sensitive_feature"}}
     assert outputs["verdict"] == {"status": "valid", "mining": True, "reason": None}
-    assert {check["code"] for check in outputs["checks"]} == set(CODES)
+    assert {check["code"] for check in outputs["checks"]} == set(CODES) - MATCHING
 
 
 def test_the_stage_maps_over_nothing_when_mining_makes_no_sense(tmp_path):

@@ -1,0 +1,49 @@
+"""Commands that bring data into the lake: a simulated experiment, or a public data set."""
+
+from typing import Annotated
+
+import typer
+
+from causal_tasks.cli.terminal import Lake, settings_of, show, uri
+from causal_tasks.experiment import Experiment, Mining
+from causal_tasks.lake import experiment_uri, truth_uri
+
+
+def simulate(
+    experiment_id: Annotated[str, typer.Option(help="Id of the experiment to make.")] = "music_autoplay",
+    users: Annotated[int, typer.Option(help="Users in the experiment.", min=100)] = 100_000,
+    treatments: Annotated[int, typer.Option(help="Treatment arms beside control.", min=1, max=4)] = 1,
+    effect: Annotated[float, typer.Option(help="Scale of the planted effects; 0 plants none.", min=0, max=2)] = 1.0,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 7,
+    candidate: Annotated[list[str] | None, typer.Option(help="Model to train; repeat. Default: all.")] = None,
+    trials: Annotated[int, typer.Option(help="Tuning trials of a finalist.", min=1)] = Mining().trials,
+    lake: Lake = None,
+) -> None:
+    """Write a music-streaming experiment with planted subpopulations into the lake."""
+    from causal_tasks.data.simulate import simulate_experiment
+
+    settings = settings_of(lake)
+    arms = ("treatment",) if treatments == 1 else tuple(f"treatment_{k}" for k in range(1, treatments + 1))
+    mining = Mining(candidates=tuple(candidate) if candidate else Mining().candidates, trials=trials)
+    made: Experiment = simulate_experiment(
+        settings, experiment_id=experiment_id, users=users, treatments=arms, effect=effect, seed=seed, mining=mining
+    )
+    show(f"experiment: {experiment_uri(made.experiment_id, settings)}")
+    show(f"truth:      {truth_uri(made.experiment_id, settings)}")
+
+
+def import_dataset(
+    layout: Annotated[str, typer.Argument(help="Public data set: hillstrom, criteo, lazada or starbucks.")],
+    file: Annotated[str, typer.Argument(help="Its file as it was published (CSV, .csv.gz or Parquet), or a URI.")],
+    experiment_id: Annotated[str | None, typer.Option(help="Id of the experiment to write. Default: LAYOUT.")] = None,
+    lake: Lake = None,
+) -> None:
+    """Copy a public data set into the lake and state its experiment."""
+    from causal_tasks.data.public import import_public
+
+    made = import_public(layout, uri(file), settings_of(lake), experiment_id=experiment_id)
+    for remark in made.remarks:
+        show(f"note:       {remark}")
+    show(f"dataset:    {made.dataset_uri} ({made.rows:,} users)")
+    show(f"experiment: {made.experiment_uri}")
+    show(f"next:       causal-tasks run {made.experiment.experiment_id}" + (f" --lake {lake}" if lake else ""))

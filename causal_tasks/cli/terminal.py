@@ -1,0 +1,36 @@
+"""What all commands share: where they print, and how addresses on the command line are read."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from causal_tasks.settings import Settings
+from causal_tasks.storage import Uri
+
+console = Console()
+errors = Console(stderr=True)
+
+Lake = Annotated[str | None, typer.Option(help="Root of all data: s3://bucket or a folder. Default: CAUSAL_LAKE.")]
+Revision = Annotated[int | None, typer.Option(help="Replaces the revision that the experiment states.")]
+
+
+def uri(address: str) -> Uri:
+    """An address as it is, a path as the ``file://`` address that ``Storage`` reads: nothing is encoded in it."""
+    return address if "://" in address else f"file://{Path(address).resolve()}"
+
+
+def settings_of(lake: str | None) -> Settings:
+    """The settings of the environment, with another lake where one is named."""
+    return Settings(lake=uri(lake)) if lake else Settings()
+
+
+def experiment_address(experiment: str) -> str:
+    """The address of an experiment's file where there is one of that name, else the id as it is."""
+    return uri(experiment) if Path(experiment).is_file() else experiment
+
+
+def show(text: str, *, style: str | None = None) -> None:
+    """Print a line as it is: no markup, no colours for numbers, never broken."""
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
