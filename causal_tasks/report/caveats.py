@@ -25,12 +25,16 @@ def caveats(experiment: Experiment, result: Mapping[str, Any]) -> list[str]:
     """
     rules, balance = result["subpopulations"], (result["balance"] or {}).values()
     grades = {rule["grade"] for rule in rules}
-    headlines = {record.get("headline") for record in result["effects"] if record["role"] == "primary"}
+    primary = [record for record in result["effects"] if record["role"] == "primary"]
+    headlines = {record.get("headline") for record in primary}
+    notes = {note for record in primary for note in record["effect"]["notes"]}
     failed = {failure["stage"] for failure in result["failures"]}
     holds = {
         "observational": not experiment.randomized,
         "did_headline": "did" in headlines,
-        "pre_trend": ("did" in headlines or not experiment.randomized) and any(_pre_trends(result)),
+        "did_refused": "did_refused" in notes,
+        "pre_trend_untested": "pre_trend_untested" in notes,
+        "pre_trend": not experiment.randomized and any(_pre_trends(result)),
         "imbalance": any(arm["worst_after"] >= BALANCED for arm in balance),
         "matching_placebo": any(tone_of((arm["placebo"] or {}).get("interval"), 1) != "unclear" for arm in balance),
         "trimmed": any(arm["trimmed"]["share"] > MANY_TRIMMED for arm in balance),
@@ -41,17 +45,22 @@ def caveats(experiment: Experiment, result: Mapping[str, Any]) -> list[str]:
         "guardrail_harmed": any(_guardrails_harmed(experiment, result)),
         "not_actionable": any(rule["grade"] == "confirmed" and not rule.get("actionable", True) for rule in rules),
         "candidates_failed": bool(failed & {"train", "tune"}),
-        "replicates_failed": "replicate" in failed,
-        "placebos_failed": "placebo" in failed,
+        "replicates_failed": any(str(failure["item"]).startswith("seed") for failure in _failures(result, "replicate")),
+        "placebos_failed": bool((result["placebo"] or {}).get("missing")),
+        "stability_not_measured": "stability_not_measured" in (result["evidence"] or {}).get("notes", ()),
     }
     return [code for code, applies in holds.items() if applies]
+
+
+def _failures(result: Mapping[str, Any], stage: str) -> Iterator[Mapping[str, Any]]:
+    return (failure for failure in result["failures"] if failure["stage"] == stage)
 
 
 def _pre_trends(result: Mapping[str, Any]) -> Iterator[bool]:
     """Of each event study, whether the arms were on different paths before exposure."""
     for record in result["did"]:
-        if study := record["event_study"]:
-            p_value = study["pre_trend"]["p_value"]
+        if trend := (record["event_study"] or {}).get("pre_trend"):
+            p_value = trend["p_value"]
             yield p_value is not None and p_value < PRE_TREND_LEVEL
 
 
@@ -63,4 +72,7 @@ def _guardrails_harmed(experiment: Experiment, result: Mapping[str, Any]) -> Ite
 
 
 def _no_more_than_chance(placebo: Mapping[str, Any] | None) -> bool:
-    return placebo is not None and 0 < placebo["found"] <= placebo["expected"]
+    """Whether the search finds as many rules where there is nothing to find."""
+    if placebo is None or placebo["expected"] is None:
+        return False
+    return bool(0 < placebo["found"] <= placebo["expected"])

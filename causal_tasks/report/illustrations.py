@@ -122,7 +122,11 @@ class _Drawing:
         return Picture(self._address(chart, told, layout), None, self._alt(kind, told))
 
     def _address(self, chart: Chart[Told], told: Told, layout: Layout) -> str:
-        svg = to_svg(chart(told, layout, self.content.theme), layout)
+        from altair.utils.schemapi import debug_mode
+
+        # Checking every mark against the schema is for whoever writes a chart; here it would take a quarter of the time.
+        with debug_mode(False):
+            svg = to_svg(chart(told, layout, self.content.theme), layout)
         return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
     def _alt(self, kind: str, told: _Titled) -> str:

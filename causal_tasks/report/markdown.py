@@ -113,7 +113,8 @@ def _segments(content: Content) -> list[str]:
         ]
     if content.chance:
         blocks.append(escaped(content.chance.sentence))
-    return [*blocks, *(_segment(content, segment) for segment in section.shown), escaped(section.honest)]
+    shown = [_segment(content, segment) for segment in section.shown]
+    return [*blocks, *shown, *map(escaped, section.repeats), escaped(section.honest)]
 
 
 def _segment(content: Content, segment: Segment) -> str:

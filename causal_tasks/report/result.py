@@ -6,7 +6,6 @@ Everything in it but ``run`` is decided by the experiment and its data, so that 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean
 from typing import Any
 
 from causal_tasks.experiment import Experiment
@@ -49,7 +48,7 @@ class Findings:
         tree: By treatment; None where nothing was mined.
         evidence: None where nothing was mined.
         follow_up: A sized follow-up experiment for each rule that deserves one.
-        placebos: What the same search found where there was nothing to find, one record for each such run.
+        placebo: Rules expected by chance beside rules found; None where that was not measured.
         failures: Failed stage instances by ``stage/item``; None where no record was left.
     """
 
@@ -70,7 +69,7 @@ class Findings:
     tree: Mapping[str, Any] | None = None
     evidence: Mapping[str, Any] | None = None
     follow_up: Sequence[Mapping[str, Any]] = ()
-    placebos: Sequence[Mapping[str, Any]] = ()
+    placebo: Mapping[str, Any] | None = None
     failures: Mapping[str, Failure | None] = field(default_factory=dict)
 
 
@@ -102,7 +101,7 @@ def assemble(experiment: Experiment, findings: Findings, run: Mapping[str, Any])
         "tree": dict(findings.tree or {}),
         "evidence": dict(findings.evidence) if findings.evidence else None,
         "follow_up": addressed(findings.follow_up, experiment),
-        "placebo": _placebo(findings),
+        "placebo": dict(findings.placebo) if findings.placebo else None,
         "confirmation": confirmation_of(experiment, findings.effects, validity=findings.validity["status"]),
         "failures": [_failure(key, failure) for key, failure in sorted(findings.failures.items())],
     }
@@ -175,18 +174,3 @@ def _failure(key: str, failure: Failure | None) -> dict[str, Any]:
     stage, _, item = key.partition("/")
     record = failure.reason if failure else None
     return {"stage": stage, "item": item or None, "record": record}
-
-
-def _placebo(findings: Findings) -> dict[str, Any] | None:
-    """Rules expected by chance beside rules found; None where the one or the other is not known."""
-    runs, evidence = findings.placebos, findings.evidence
-    if not runs or evidence is None:
-        return None
-    rules = findings.subpopulations or ()
-    return {
-        "items": [dict(found) for found in runs],
-        "expected": fmean(found["confirmed"] for found in runs),
-        "expected_discovered": fmean(found["discovered"] for found in runs),
-        "found": sum(rule["grade"] == "confirmed" for rule in rules),
-        "found_discovered": evidence["family"]["selected"],
-    }

@@ -64,7 +64,7 @@ def collect(context: StageContext) -> Findings:
         tree=_if_written(context, "mine", "tree"),
         evidence=_if_written(context, "mine", "evidence"),
         follow_up=addressed(_if_written(context, "mine", "follow_up") or (), context.experiment),
-        placebos=tuple(_by_item(context, "placebo", "placebo").values()),
+        placebo=_if_written(context, "mine", "placebo"),
         failures=context.failures,
     )
 

@@ -47,16 +47,6 @@ def confirmation(follows: Follows, effect: Mapping[str, Any], *, trusted: bool) 
     }
 
 
-def _verdict(predicted: float, interval: tuple[float | None, float | None]) -> Verdict:
-    low, high = interval
-    if low is None or high is None:
-        return "open"
-    weakest, strongest = (low, high) if predicted > 0 else (-high, -low)
-    if weakest > 0:
-        return "confirmed"
-    return "retired" if strongest < abs(predicted) else "open"
-
-
 def confirmation_of(
     experiment: Experiment, effects: Sequence[Mapping[str, Any]], *, validity: str
 ) -> dict[str, Any] | None:
@@ -76,3 +66,13 @@ def confirmation_of(
         if row["metric"] == experiment.primary.name and row["treatment"] == follows.treatment
     )
     return confirmation(follows, effect, trusted=experiment.randomized and validity != "invalid")
+
+
+def _verdict(predicted: float, interval: tuple[float | None, float | None]) -> Verdict:
+    low, high = interval
+    if low is None or high is None:
+        return "open"
+    weakest, strongest = (low, high) if predicted > 0 else (-high, -low)
+    if weakest > 0:
+        return "confirmed"
+    return "retired" if strongest < abs(predicted) else "open"

@@ -43,10 +43,10 @@ def follow_ups(
 
     A rule is sized for its shrunken effect: the raw effect of a rule that was chosen is flattered, and a follow-up
     sized for it too small. Where there is none in the claimed direction, the bound nearest to zero takes its place, of
-    the FCR interval or else of the plain one; ``basis`` says which. Where even that claims nothing, the rule gets no
-    follow-up. How much users vary, and what the pre-window explains of it, is measured inside the rule. The effect of
-    a ratio is turned into that on the ratio among the rule's own users. No arm is smaller than the follow-up's own
-    check ``arm_size`` asks.
+    the FCR interval or else of the plain one; ``basis`` says which. Where even that claims nothing, or a ratio has no
+    denominator in control, the rule gets no follow-up. How much users vary, and what the pre-window explains of it, is
+    measured inside the rule. The effect of a ratio is turned into that on the ratio among the rule's own users. No arm
+    is smaller than the follow-up's own check ``arm_size`` asks.
 
     Args:
         experiment: In which the rules were found.
@@ -70,8 +70,9 @@ def follow_ups(
     )
     planned: list[dict[str, Any]] = []
     for record in worth_it:
-        if sum(plan["kind"] == record["kind"] for plan in planned) < PER_KIND and (claim := Claim.of(record)):
-            planned.append(_planned(experiment, record, claim, users, caps or {}))
+        full = sum(plan["kind"] == record["kind"] for plan in planned) == PER_KIND
+        if not full and (plan := _planned(experiment, record, users, caps or {})):
+            planned.append(plan)
     return planned
 
 
@@ -125,7 +126,7 @@ class _Segment:
     unit: float
 
     @classmethod
-    def measured(cls, experiment: Experiment, users: pd.DataFrame, inside: Mask, treatment: str) -> Self:
+    def measured(cls, experiment: Experiment, users: pd.DataFrame, inside: Mask, treatment: str) -> Self | None:
         metric = experiment.primary
         columns = list(outcome_columns(metric))
         known = users[columns].notna().all(axis=1).to_numpy()
@@ -139,6 +140,8 @@ class _Segment:
             reference = users[known & (users["arm"] == experiment.control).to_numpy() & ~estimation]
             numerator, denominator = values
             mean = float(denominator[~treated].mean())
+            if mean <= 0:
+                return None
             ratio = float(numerator[~treated].mean()) / mean
             noise = Noise.of((numerator - ratio * denominator) / mean, treated, clusters=clusters)
             return cls(noise, unit=float(reference[columns[1]].mean()) / mean)
@@ -150,13 +153,16 @@ class _Segment:
 def _planned(
     experiment: Experiment,
     record: Mapping[str, Any],
-    claim: Claim,
     users: pd.DataFrame,
     caps: Mapping[str, Mapping[str, float]],
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
+    """The follow-up of one rule; None where nothing claims an effect, or none could be measured."""
     rule = Rule.model_validate(record["rule"])
     inside = np.asarray(rule.mask(users[list(rule.features)]), dtype=bool)
     segment = _Segment.measured(experiment, users, inside, record["treatment"])
+    claim = Claim.of(record)
+    if segment is None or claim is None:
+        return None
     claim = claim.times(segment.unit)
     n_per_arm = max(users_per_arm(claim.effect, segment.noise), experiment.thresholds.units_per_arm)
     return {

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from causal_tasks.errors import InputError
 from causal_tasks.experiment import Experiment, Follows
 from causal_tasks.lake import ledger_folder, ledger_uri
-from causal_tasks.rule import LANGUAGES, Language
+from causal_tasks.rule import LANGUAGES, Language, Rule
 from causal_tasks.settings import Settings
 from causal_tasks.storage import Storage, json_bytes
 from causal_tasks.subpopulations.confirmation import Verdict
@@ -119,14 +119,12 @@ def record(storage: Storage, settings: Settings, experiment: Experiment, confirm
         raise InputError(
             f"experiment {experiment.experiment_id!r} follows no finding", remedy="state follows, or enter nothing"
         )
-    names = experiment.features.display_names()
+    names, who = experiment.features.display_names(), experiment.eligible or Rule()
     entry = Entry(
         experiment_id=experiment.experiment_id,
         revision=experiment.revision,
         follows=experiment.follows,
-        words={language: experiment.eligible.in_words(language, names) for language in LANGUAGES}
-        if experiment.eligible
-        else {},
+        words={language: who.in_words(language, names) for language in LANGUAGES},
         metric=experiment.primary.name,
         realised=Realised.model_validate(confirmation["realised"]),
         verdict=confirmation["verdict"],

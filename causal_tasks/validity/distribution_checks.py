@@ -62,7 +62,7 @@ def _scales(
     values = column_of(users, outcome_columns(metric)[0])
     by_arm = [_typical(values[arms.codes == code]) for code in range(len(arms.names))]
     for arm, (mean, median) in zip(arms.names[1:], by_arm[1:], strict=True):
-        for ratio in (mean / by_arm[0][0], median / by_arm[0][1]):
+        for ratio in (_ratio(mean, by_arm[0][0]), _ratio(median, by_arm[0][1])):
             if factor := _factor(ratio, _FACTORS, thresholds.scale):
                 yield _scale(metric, ratio, factor, {"treatment": arm})
                 return
@@ -70,7 +70,7 @@ def _scales(
     sampled = values[rows]
     for name in features:
         for level, members in _levels(users[name].iloc[rows]):
-            ratio = _typical(sampled[members])[1] / _typical(sampled[~members])[1]
+            ratio = _ratio(_typical(sampled[members])[1], _typical(sampled[~members])[1])
             if factor := _factor(ratio, _FACTORS_OF_LEVELS, thresholds.scale):
                 yield _scale(metric, ratio, factor, {"feature": name, "level": level})
                 return
@@ -86,6 +86,11 @@ def _typical(values: Floats) -> tuple[float, float]:
     if len(known) < _FEWEST_VALUES:
         return np.nan, np.nan
     return float(known.mean()), float(np.median(known))
+
+
+def _ratio(value: float, reference: float) -> float:
+    """NaN where there is nothing to divide by."""
+    return value / reference if reference else np.nan
 
 
 def _factor(ratio: float, factors: Sequence[float], tolerance: float) -> float | None:

@@ -28,8 +28,8 @@ from causal_tasks.validity.variation import is_constant
 PLACEBO_P_VALUE = 0.05
 """p-value of a matched difference before exposure below which matching has failed."""
 
-FEWEST_BUCKETS, MOST_BUCKETS = 20, 200
-TREATED_PER_BUCKET = 200
+FEWEST_BUCKETS, MOST_BUCKETS = 20, 500
+TREATED_PER_BUCKET = 100
 """Treated users of a bucket; the finer the buckets, the less is left of the bias, and large samples would show it."""
 
 Floats = npt.NDArray[np.float64]

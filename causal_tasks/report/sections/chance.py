@@ -15,27 +15,24 @@ class Chance:
     Attributes:
         sentence: Both numbers and how they came about.
         brief: The same in a few words.
-        has_found: Whether there is a rule that chance could explain.
         rows: Run, rules examined, below the bound of q, promising, well supported; finished texts.
     """
 
     sentence: str
     brief: str
-    has_found: bool
     rows: tuple[tuple[str, ...], ...]
 
 
 def tell_chance(briefing: Briefing) -> Chance | None:
     """What placebo runs found; None where there were none."""
     placebo = briefing.result["placebo"]
-    if placebo is None:
+    if placebo is None or placebo["expected"] is None:
         return None
     text = briefing.text
     told = {"expected": numbers.fixed(placebo["expected"], 1), "found": numbers.count(placebo["found"])}
     return Chance(
         sentence=text("chance.sentence", runs=numbers.count(len(placebo["items"])), **told),
         brief=text("chance.brief", **told),
-        has_found=placebo["found"] > 0,
         rows=tuple(_row(briefing, item) for item in placebo["items"]),
     )
 

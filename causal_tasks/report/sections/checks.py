@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from functools import partial
 from typing import Any
 
 from causal_tasks.report import numbers

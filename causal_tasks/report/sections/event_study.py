@@ -99,10 +99,10 @@ def _row(briefing: Briefing, record: Mapping[str, Any]) -> DifferenceRow:
 
 def _study(briefing: Briefing, record: Mapping[str, Any]) -> EventStudy:
     text, study, metric = briefing.text, record["event_study"], record["metric"]
-    trend, unit, shown = study["pre_trend"], briefing.axis_unit(metric), briefing.format(metric)
-    p_value = trend["p_value"]
+    trend, unit, shown = study["pre_trend"] or {}, briefing.axis_unit(metric), briefing.format(metric)
+    p_value = trend.get("p_value")
     said = "unknown" if p_value is None else "parted" if p_value < PRE_TREND_LEVEL else "parallel"
-    slope = trend["slope"] or {"estimate": None, "interval": None}
+    slope = trend.get("slope") or {"estimate": None, "interval": None}
     name = briefing.metric_name(metric)
     return EventStudy(
         treatment=briefing.named(record["treatment"]),

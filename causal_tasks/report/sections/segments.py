@@ -38,6 +38,7 @@ class Segments:
         confirmed: By treatment, most positive first, then most negative.
         promising: The same.
         not_supported: The same.
+        repeats: Rules left out because they are about the users of a better one of another treatment.
         honest: How rules were found and checked.
         nothing_title: Says that nothing is well supported; empty where something is or nothing was searched.
         nothing_text: What that means.
@@ -49,6 +50,7 @@ class Segments:
     confirmed: tuple[Segment, ...]
     promising: tuple[Segment, ...]
     not_supported: tuple[Segment, ...]
+    repeats: tuple[str, ...]
     honest: str
     nothing_title: str
     nothing_text: str
@@ -65,7 +67,7 @@ def tell_segments(briefing: Briefing) -> Segments:
     """The section on subpopulations."""
     evidence = briefing.result["evidence"]
     if evidence is None:
-        return Segments(False, (), (), (), "", "", "", (), ())
+        return Segments(False, (), (), (), (), "", "", "", (), ())
     order = briefing.experiment.treatments.index
     records = sorted(briefing.result["subpopulations"], key=lambda record: order(record["treatment"]))
     words = {record["id"]: record["words"][briefing.language] for record in records}
@@ -79,6 +81,7 @@ def tell_segments(briefing: Briefing) -> Segments:
     return Segments(
         mined=True,
         **grades,
+        repeats=tuple(_repeat(briefing, repeat, words) for repeat in evidence.get("repeats", ())),
         honest=briefing.text("segment.honest", rules=rules),
         nothing_title=""
         if grades["confirmed"]
@@ -86,6 +89,16 @@ def tell_segments(briefing: Briefing) -> Segments:
         nothing_text="" if grades["confirmed"] else briefing.text(f"segment.{story}_text"),
         detectable=_detectable(briefing, evidence["detectable"]),
         trees=tuple(Tree(arm, _branch(briefing, root)) for arm, root in briefing.result["tree"].items()),
+    )
+
+
+def _repeat(briefing: Briefing, repeat: Mapping[str, Any], words: Mapping[str, str]) -> str:
+    return briefing.text(
+        "segment.repeats",
+        who=repeat["words"][briefing.language],
+        arm=repeat["treatment"],
+        of=words[repeat["of"]],
+        jaccard=numbers.percent(repeat["jaccard"], 0),
     )
 
 

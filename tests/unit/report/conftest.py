@@ -15,7 +15,20 @@ def hostile_result():
     statement = sample.STATEMENT
     metrics = [metric | {"display": display, "unit": display} for metric in statement["metrics"]]
     found = sample.segment(sample.YOUNG_NIGHT, 1, "positive", 7.9, 1.1, 0.164, "confirmed")
-    found |= {"words": display, "sql": HOSTILE, "treatment": HOSTILE}
+    found |= {"words": display, "sql": HOSTILE, "treatment": HOSTILE, "overlap": {"s2": 0.5}}
+    found["stability"] |= {"features": {HOSTILE: 0.9}, "cuts": {HOSTILE: [1.0, 2.0, 3.0]}}
+    other = found | {"id": "s2", "grade": "promising", "reasons": ["fcr"]}
+    repeat = {"treatment": HOSTILE, "words": display, "of": "s1", "jaccard": 0.8}
+    characteristic = sample.evidence()["characteristics"]["treatment"][2] | {"feature": HOSTILE, "level": HOSTILE}
+    evidence = sample.evidence(treatments=(HOSTILE,)) | {
+        "characteristics": {HOSTILE: [characteristic]},
+        "repeats": [repeat],
+    }
+    balance = sample.balance((HOSTILE,))
+    balance[HOSTILE] |= {"covariates": [{"feature": HOSTILE, "level": HOSTILE, "before": 0.4, "after": 0.1}]}
+    driver = {"feature": HOSTILE, "importance": 0.4, "interval": [0.3, 0.5]}
+    planned = sample.findings("found_positive").follow_up[0]
+    planned |= {"treatment": HOSTILE, "experiment": planned["experiment"] | {"owner": HOSTILE}}
     tree = {HOSTILE: sample.tree() | {"words": display}}
     waterfall = {
         "steps": [
@@ -27,11 +40,15 @@ def hostile_result():
     return sample.result(
         "found_positive",
         {
-            "subpopulations": [found],
+            "subpopulations": [found, other],
             "tree": tree,
             "waterfall": waterfall,
             "effects": sample.effects((HOSTILE,)),
-            "evidence": sample.evidence(treatments=(HOSTILE,)),
+            "did": sample.did((HOSTILE,)),
+            "balance": balance,
+            "drivers": {HOSTILE: [driver]},
+            "evidence": evidence,
+            "follow_up": [planned],
             "features": {"used": ["age"], "dropped": {HOSTILE: "id_like_feature"}},
             "checks": [sample.check("id_like_feature", "warn", HOSTILE, 0.9, 0.5, **{HOSTILE: HOSTILE})],
             "cards": models.cards((HOSTILE,)),

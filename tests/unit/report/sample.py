@@ -17,6 +17,7 @@ from tests.unit.report.sample_rules import (
     Ending,
     follow_up,
     follows,
+    placebo,
     segment,
     subpopulations,
     tree,
@@ -49,6 +50,7 @@ __all__ = [
     "measured",
     "observational",
     "of_version_2",
+    "placebo",
     "profile",
     "result",
     "segment",
@@ -67,7 +69,6 @@ def findings(ending: Ending = "found_both", **changes: Any) -> Findings:
     """What the stages wrote when the run ended like that."""
     trained, mined = ending not in {"too_small", "no_model"}, subpopulations(ending)
     failed = models.every_candidate_failed() if ending == "no_model" else models.FAILURES if trained else {}
-    is_mined = mined is not None
     values: dict[str, Any] = {
         "waterfall": waterfall(),
         "profile": profile(),
@@ -85,10 +86,10 @@ def findings(ending: Ending = "found_both", **changes: Any) -> Findings:
         "selection": models.selection() if trained else None,
         "drivers": models.drivers() if trained else {},
         "subpopulations": mined,
-        "tree": {"treatment": tree()} if is_mined else None,
-        "evidence": evidence(flat=ending in _FLAT) if is_mined else None,
+        "tree": {"treatment": tree()} if mined is not None else None,
+        "evidence": evidence(flat=ending in _FLAT) if mined is not None else None,
         "follow_up": follow_up(mined or [], STATEMENT),
-        "placebos": models.placebos() if is_mined else [],
+        "placebo": placebo(mined) if mined is not None else None,
         "failures": failed,
     }
     return Findings(**(values | changes))

@@ -67,7 +67,7 @@ def estimates(estimate, error, mean) -> list[dict[str, Any]]:
         seen_by("cuped", 0.0, 0.64, "missing_pre_window: 312"),
         seen_by("cupac", -0.02, 0.58),
         seen_by("mlrate", -0.01, 0.57),
-        seen_by("student_t", -0.4, 0.41, "not_the_average_effect"),
+        seen_by("student_t", -0.4, 0.41, "degrees: 3.20", "not_average_effect"),
         seen_by("difference_in_differences", 0.05, 0.88),
     ]
 

@@ -172,12 +172,3 @@ def drivers(treatments=("treatment",)) -> dict[str, Any]:
         driver("device", 0.004, 0.003),
     ]
     return dict.fromkeys(treatments, ranked)
-
-
-def placebos() -> list[dict[str, Any]]:
-    """What the same search found where nothing could be found: once in the pre-window, twice with arms dealt anew."""
-    return [
-        {"item": "pre_period", "examined": 13, "discovered": 1, "confirmed": 0, "promising": 2},
-        {"item": "permuted_1", "examined": 15, "discovered": 1, "confirmed": 1, "promising": 0},
-        {"item": "permuted_2", "examined": 12, "discovered": 0, "confirmed": 0, "promising": 1},
-    ]

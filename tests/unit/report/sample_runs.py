@@ -21,18 +21,20 @@ def run_report(lake: str, ending: Ending = "found_both", **stated: Any) -> dict[
             "items": list(run.experiment.mining.candidates) if found.validity["mining"] else [],
             "verdict": found.validity,
         },
-        ("measure", None): {"effects": found.effects},
+        ("measure", None): {"effects": found.effects, "did": found.did},
         **{("train", name): {"card": trained} for name, trained in found.cards.items()},
         **{("tune", name): {"tuning": tuned} for name, tuned in found.tuning.items()},
     }
     if found.selection:
         stages["shortlist", None] = {"items": list(found.tuning), "ranking": found.ranking, "failed": {}}
-        stages["select", None] = {"selection": found.selection}
+        stages["select", None] = {"selection": found.selection, "items": [], "drivers": found.drivers}
     if found.evidence:
         stages["mine", None] = {
             "subpopulations": found.subpopulations,
             "tree": found.tree,
             "evidence": found.evidence,
+            "follow_up": found.follow_up,
+            "placebo": found.placebo,
         }
     manifests = [_commit(run, stage, item, outputs) for (stage, item), outputs in stages.items()]
     for failure in found.failures.values():

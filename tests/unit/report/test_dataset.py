@@ -21,7 +21,7 @@ def page():
         "transitions": {},
         "dropped_metrics_rows": {},
     }
-    changes = {"waterfall": {"steps": steps}, "profile": profile}
+    changes = {"waterfall": {"steps": steps}, "profile": profile, "did": [], "tuning": {}}
     experiment = sample.Experiment.model_validate(
         statement | {"dataset": {"uri": URI}, "delivery": {"languages": ["en"]}}
     )

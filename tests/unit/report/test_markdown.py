@@ -26,7 +26,7 @@ def test_every_table_row_has_as_many_cells_as_its_heading():
 
 def test_hostile_names_are_escaped(hostile_result):
     text = render_markdown(hostile_result, "en")
-    prose = re.sub(r"(`{3,})sql\n.*?\n\1", "", text, flags=re.DOTALL)
+    prose = re.sub(r"(`{3,})(?:sql|json)\n.*?\n\1", "", text, flags=re.DOTALL)
     assert not re.search(r"<[a-z@/]", prose)
     assert not re.search(r"(?<!\\)\]\(", prose)
     assert "://" not in prose
@@ -34,7 +34,7 @@ def test_hostile_names_are_escaped(hostile_result):
 
 def test_a_rule_with_backticks_stays_inside_its_block(hostile_result):
     fences = re.findall(r"^(`{3,})", render_markdown(hostile_result, "en"), re.MULTILINE)
-    assert len(fences) == 2
+    assert len(fences) == 2 * 3
     rule = sample.segment(sample.TABLET, 1, "positive", 7.9, 1.1, 0.1, "confirmed") | {"sql": "a ```` b"}
     text = render_markdown(sample.result("found_positive", {"subpopulations": [rule]}), "en")
     assert "`````sql\na ```` b\n`````" in text

@@ -3,8 +3,6 @@
 import json
 from datetime import UTC, datetime
 
-import pytest
-
 from causal_tasks.pipelines import MINE
 from causal_tasks.report.result import SCHEMA_VERSION, assemble, result_digest
 from tests.unit.report import sample
@@ -99,19 +97,6 @@ def test_a_run_without_models_has_empty_ones():
         "winner": None, "distinguishable": False, "board": [], "ranking": [], "cards": {}, "tuning": {},
         "failed": {}, "tuning_failed": {},
     }  # fmt: skip
-
-
-def test_rules_expected_by_chance_are_the_mean_over_placebo_runs():
-    placebo = sample.result("found_both")["placebo"]
-    assert placebo["expected"] == pytest.approx(1 / 3)
-    assert placebo["expected_discovered"] == pytest.approx(2 / 3)
-    assert (placebo["found"], placebo["found_discovered"]) == (3, 4)
-    assert len(placebo["items"]) == 3
-
-
-def test_without_placebo_runs_or_without_mining_nothing_is_said_about_chance():
-    assert sample.result(changes={"placebos": []})["placebo"] is None
-    assert sample.result("too_small", {"placebos": models.placebos()})["placebo"] is None
 
 
 def test_a_follow_up_carries_name_and_owner_of_the_experiment_that_it_follows():

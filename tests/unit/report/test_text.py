@@ -60,7 +60,9 @@ def test_every_verdict_and_theme_has_its_words(language):
     wanted = {f"verdict.{code}.{part}" for code in VERDICTS for part in ("headline", "action")}
     tones = ("good", "bad", "unclear", "mixed", "observational")
     wanted |= {f"verdict.one_decision.headline_{tone}" for tone in tones} | {"verdict.one_decision.action"}
-    wanted |= {f"badge.{code}" for code in (*VERDICTS, "one_decision", "observational")} | {f"forest.colours.{theme}" for theme in themes}
+    wanted |= {f"badge.{code}" for code in (*VERDICTS, "one_decision", "observational")} | {
+        f"forest.colours.{theme}" for theme in themes
+    }
     assert wanted <= catalog(language).sentences.keys()
 
 

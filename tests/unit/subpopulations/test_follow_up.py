@@ -234,6 +234,7 @@ def test_the_effect_on_a_ratio_is_that_on_the_ratio_of_the_rules_own_users():
     assert plan["effect"] == pytest.approx(0.15 * factor)
     assert plan["experiment"]["follows"]["predicted"]["interval"] == pytest.approx([0.05 * factor, 0.35 * factor])
     assert plan["variance_explained"] == 0
+    assert planned(experiment, rule(), users=users.assign(den__rate=np.where(users["age"] <= 30, 0.0, 1.0))) == []
 
 
 def test_name_owner_and_delivery_are_added_last():

@@ -34,6 +34,7 @@ SPOILED = {
         lambda u: u.assign(y__minutes=u["y__minutes"].where(u["arm"] == "new")),
         {"metrics": DROPPED},
     ),
+    "outcomes that cancel out": (setting(y__minutes=np.resize([1.0, 1.0, -1.0, -1.0], N)), {}),
     "outcomes below zero": (setting(y__minutes=-np.arange(N, dtype=float)), {}),
     "outcomes near the end of floats": (setting(y__minutes=np.linspace(1, 1e150, N)), {}),
     "no feature has a value": (
