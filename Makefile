@@ -27,7 +27,7 @@ setup: ## Make or update .venv from the locks; install Chinese fonts and Chromiu
 		[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv; \
 		$(BIN)/python -m pip install --quiet uv==$(UV_VERSION); \
 		$(BIN)/python -m pip install --quiet $(TORCH_OPTIONS) -r requirements/torch.txt; \
-		$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/cpu.txt; \
+		$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/cpu.txt; \
 		$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .; \
 		echo "$$wanted" > .venv/installed; \
 	fi

@@ -130,9 +130,13 @@ STARBUCKS = Layout(
         "treatments": ["Yes"],
         "dataset": {"arm_column": "Promotion"},
         "metrics": [_share("purchase", "购买率", "purchase rate", role="primary")],
+        "mining": {"costs": {"Yes": 0.015}},
     },
     categories=("V1", "V4", "V5", "V6", "V7"),
-    remarks=("V1 and V4 to V7 have two to four codes of unknown meaning: they are taken for categories",),
+    remarks=(
+        "a promotion costs 0.15 USD and a purchase brings 10 USD, so that it costs 0.015 purchases",
+        "V1 and V4 to V7 have two to four codes of unknown meaning: they are taken for categories",
+    ),
 )
 
 LAYOUTS: Mapping[str, Layout] = {

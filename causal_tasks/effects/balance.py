@@ -36,8 +36,8 @@ def standardized_mean_differences(
         weights: Shape (n,), not negative, such as ``Matching.weights``; None weighs every unit alike.
 
     Returns:
-        One row for each number, level and missing indicator, in the order of columns: ``feature``, ``level`` (None for a
-        number, ``missing`` for units without a value), ``difference``: treatment minus control, 0 where a number is
+        One row for each number, level and missing indicator, in the order of columns: ``feature``, ``level`` (None for
+        a number, ``missing`` for units without a value), ``difference``: treatment minus control, 0 where a number is
         known in one arm only.
 
     Raises:

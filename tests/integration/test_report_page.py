@@ -23,11 +23,21 @@ def browser():
         running.close()
 
 
-@pytest.fixture(scope="module", params=["found_both", "nothing_found", "invalid", "several_treatments"])
+STORIES = {
+    "found_both": sample.result,
+    "one_decision": lambda: sample.result("nothing_found"),
+    "invalid": lambda: sample.result("invalid"),
+    "observational": sample.observational,
+    "follow_up": sample.follow_up_result,
+    "several_treatments": sample.several_arms,
+    "version_2": sample.of_version_2,
+}
+
+
+@pytest.fixture(scope="module", params=STORIES)
 def report(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
-    several = request.param == "several_treatments"
-    path.write_text(render_html(sample.several_arms() if several else sample.result(request.param)))
+    path.write_text(render_html(STORIES[request.param]()))
     return path.as_uri()
 
 
@@ -46,6 +56,17 @@ def test_the_page_fits_its_screen_and_the_browser_has_no_complaint(browser, repo
     page, complaints = opened(browser, report, viewport)
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
     assert all(page.evaluate("[...document.images].map(i => i.complete && (i.naturalWidth > 0 || !i.offsetParent))"))
+    assert complaints == []
+    page.close()
+
+
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+def test_unfolded_it_fits_its_screen_too_and_every_picture_is_there(browser, report, viewport):
+    page, complaints = opened(browser, report, viewport)
+    page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    page.evaluate("Promise.all([...document.images].map(image => image.decode().catch(() => null)))")
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    assert page.evaluate("[...document.images].filter(i => i.offsetParent && i.naturalWidth === 0).length") == 0
     assert complaints == []
     page.close()
 

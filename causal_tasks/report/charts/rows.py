@@ -75,7 +75,8 @@ class Placement:
         """Where vertical lines run: through everything, or only through marks where texts stand above them."""
         if not self.layout.is_stacked:
             return [(0, self.height)]
-        return [(row.y - 9, row.y + 9) for row in self.rows]
+        half = self.half_mark + 3
+        return [(row.y - half, row.y + half) for row in self.rows]
 
     def _add_heading(self, heading: str) -> None:
         (line,) = broken(heading, self.layout.characters(self.layout.width), lines=1)

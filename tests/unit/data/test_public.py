@@ -54,6 +54,7 @@ def test_the_columns_of_a_layout_are_copied_and_codes_become_text(imported, tmp_
     stated = json.loads((tmp_path / "experiments" / "starbucks.json").read_text())
     assert stated == made.experiment.model_dump(mode="json", by_alias=True)
     assert (made.rows, stated["unit"], stated["control"], stated["treatments"]) == (60, "ID", "No", ["Yes"])
+    assert stated["mining"]["costs"] == {"Yes": 0.15 / 10}
 
 
 def test_importing_again_changes_nothing_and_another_id_is_another_experiment(imported, tmp_path):
@@ -71,7 +72,7 @@ def test_importing_again_changes_nothing_and_another_id_is_another_experiment(im
 def test_the_experiment_of_somebody_else_is_not_overwritten(imported, tmp_path):
     imported("starbucks", starbucks())
     path = tmp_path / "experiments" / "starbucks.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"treatments": ["Other"]}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"control": "Other"}))
     before = path.read_bytes(), (tmp_path / "datasets" / "starbucks" / "part-0.parquet").read_bytes()
     with pytest.raises(InputError, match=r"experiments/starbucks\.json states another experiment.*--experiment-id"):
         imported("starbucks", starbucks(80))
