@@ -24,6 +24,7 @@ file; to mine the same experiment again, raise its `revision`.
   report.
 - **`train` and later tasks skipped**: mining makes no sense here; the report's checks say why.
 - **One `train` red, the run green**: one candidate failed, the others carry the result. Clear it to try again.
+- **A `replicate` red, the run green**: a placebo or another seed is missing, and the report says so.
 - **A task red at once**: the experiment file or a table is wrong. The end of the log names column, value and remedy;
   correct it, then clear the task. Where the run folder holds an `experiment.json` already, a corrected experiment
   needs a higher `revision`, and the watcher starts its run.

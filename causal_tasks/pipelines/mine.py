@@ -111,7 +111,7 @@ MINE = Pipeline(
         Stage(
             name="report",
             run="causal_tasks.report.stage:report",
-            code=1,
+            code=2,
             reads=(
                 *_DESIGN,
                 "revision",

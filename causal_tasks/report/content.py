@@ -76,6 +76,7 @@ def tell(result: Mapping[str, Any], language: Language) -> Content:
     segments, overall, models = tell_segments(briefing), tell_overall(briefing), tell_models(briefing)
     notes = [text(f"notes.{code}", failures=models.failures) for code in (*result["notes"], *result["run"]["notes"])]
     story = story_of(verdict["code"], briefing.result)
+    observational = not experiment.randomized
     return Content(
         language=language,
         text=text,
@@ -84,10 +85,10 @@ def tell(result: Mapping[str, Any], language: Language) -> Content:
         report_id=experiment.run_id,
         code=verdict["code"],
         story=story,
-        badge=text(f"badge.{story}"),
+        badge=text(f"badge.{story}{'_observational' if observational and story == 'one_decision' else ''}"),
         headline=verdict["headline"][language],
         action=verdict["action"][language],
-        is_observational=not experiment.randomized,
+        is_observational=observational,
         confirmation=tell_confirmation(briefing),
         overall=overall,
         balance=tell_balance(briefing),

@@ -1,8 +1,8 @@
 """The pictures of the page: every chart drawn for a desk and, where it would get too small, for a phone."""
 
 import base64
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from causal_tasks.report.charts import (
@@ -25,9 +25,6 @@ from causal_tasks.report.charts import (
     tuning_chart,
 )
 from causal_tasks.report.content import Content
-
-_LABELS_ONLY = replace(WIDE, numbers_width=0)
-_SHORT_NUMBERS = replace(WIDE, numbers_width=56)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +69,10 @@ def illustrate(content: Content) -> Illustrations:
     studies = content.differences.studies if content.differences else ()
     curve_width = HALF if content.several_treatments else WIDE
     return Illustrations(
-        forest=draw.both(forest_chart, forest, "forest") if forest.rows else None,
-        policies=tuple(draw.both(policy_chart, told, "policy") for told in content.policies),
+        forest=draw.both(forest_chart, forest, "forest", wide=_beside(forest.rows)) if forest.rows else None,
+        policies=tuple(draw.both(policy_chart, told, "policy", wide=_beside(told.bars)) for told in content.policies),
         balance=tuple(
-            (draw.both(love_chart, told, "balance", wide=_LABELS_ONLY), draw.one(overlap_chart, told, "overlap", HALF))
+            (draw.both(love_chart, told, "balance"), draw.one(overlap_chart, told, "overlap", HALF))
             for told in content.balance
         ),
         studies=tuple(draw.both(event_study_chart, told, "event_study") for told in studies),
@@ -91,11 +88,21 @@ def illustrate(content: Content) -> Illustrations:
         ),
         curves=tuple(draw.both(curve_chart, told, "curve", wide=curve_width) for told in content.curves),
         drivers=tuple(
-            draw.both(drivers_chart, told, "drivers", wide=_SHORT_NUMBERS) if told.bars else None
+            draw.both(drivers_chart, told, "drivers", wide=_beside(told.bars)) if told.bars else None
             for told in content.drivers
         ),
         tuning=draw.both(tuning_chart, tuning, "tuning") if tuning else None,
     )
+
+
+class _Numbered(Protocol):
+    @property
+    def numbers(self) -> str: ...
+
+
+def _beside(rows: Sequence[_Numbered]) -> Layout:
+    """A wide layout with room for the numbers of these rows."""
+    return WIDE.fitting(row.numbers for row in rows)
 
 
 class _Titled(Protocol):
@@ -124,7 +131,7 @@ class _Drawing:
     def _address(self, chart: Chart[Told], told: Told, layout: Layout) -> str:
         from altair.utils.schemapi import debug_mode
 
-        # Checking every mark against the schema is for whoever writes a chart; here it would take a quarter of the time.
+        # Checking marks against the schema is for whoever writes a chart; here it would take a quarter of the time.
         with debug_mode(False):
             svg = to_svg(chart(told, layout, self.content.theme), layout)
         return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()

@@ -90,6 +90,7 @@ def _balance(content: Content) -> list[str]:
         blocks += [
             "\n".join(f"- {name}: {escaped(value)}" for name, value in section.facts),
             table([text("columns.covariate"), text("columns.before"), text("columns.after")], section.rows),
+            *map(escaped, section.notes),
             escaped(text("balance.caveat")),
         ]
     return blocks
@@ -149,7 +150,12 @@ def _policies(content: Content) -> list[str]:
     blocks = [heading(content, "policy")] if content.policies else []
     for section in content.policies:
         blocks += _arm(content, section.treatment)
-        blocks += [f"**{escaped(section.title)}**", table(columns, section.rows), escaped(section.caption)]
+        blocks += [
+            f"**{escaped(section.title)}**",
+            escaped(section.axis),
+            table(columns, section.rows),
+            escaped(section.caption),
+        ]
     return blocks
 
 

@@ -56,11 +56,11 @@ def draw_picture(content: Content, font: Font) -> bytes:
     import vl_convert
 
     vl_convert.register_font_directory(str(font.folder))
-    layout = Layout(width=580, font_size=11, label_width=205, numbers_width=152, fonts=font.family)
+    layout = Layout(width=580, font_size=11, label_width=205, fonts=font.family)
     blocks = [_titled(strip_chart(content.checks, layout), [content.text("picture.checks")])]
     forest = content.forest.brief()
     if forest.rows:
-        chart = forest_chart(forest, layout, content.theme)
+        chart = forest_chart(forest, layout.fitting(row.numbers for row in forest.rows), content.theme)
         blocks.insert(0, _titled(chart, broken(forest.title, layout.characters(layout.width), lines=2)))
     page = alt.vconcat(*blocks, spacing=20).properties(
         title=alt.TitleParams(

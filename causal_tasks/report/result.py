@@ -13,8 +13,6 @@ from causal_tasks.report.caveats import caveats
 from causal_tasks.report.verdict import verdict
 from causal_tasks.run_folder import Failure, Manifest
 from causal_tasks.storage import digest_of
-from causal_tasks.subpopulations.confirmation import confirmation_of
-from causal_tasks.subpopulations.follow_up_statement import addressed
 
 SCHEMA_VERSION = 3
 _NOT_SHOWN = frozenset({"status", "settle_hours", "tables"})
@@ -81,6 +79,9 @@ def assemble(experiment: Experiment, findings: Findings, run: Mapping[str, Any])
         findings: What the stages wrote.
         run: How they ran, from :func:`describe_run`.
     """
+    # DAG files read the message of a result, and through it this module, while they are parsed.
+    from causal_tasks.subpopulations.confirmation import confirmation_of
+
     stated = experiment.model_dump(mode="json", by_alias=True, exclude=set(_NOT_SHOWN))
     result: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -100,7 +101,7 @@ def assemble(experiment: Experiment, findings: Findings, run: Mapping[str, Any])
         "subpopulations": list(findings.subpopulations or ()),
         "tree": dict(findings.tree or {}),
         "evidence": dict(findings.evidence) if findings.evidence else None,
-        "follow_up": addressed(findings.follow_up, experiment),
+        "follow_up": [dict(planned) for planned in findings.follow_up],
         "placebo": dict(findings.placebo) if findings.placebo else None,
         "confirmation": confirmation_of(experiment, findings.effects, validity=findings.validity["status"]),
         "failures": [_failure(key, failure) for key, failure in sorted(findings.failures.items())],

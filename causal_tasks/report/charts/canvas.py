@@ -1,9 +1,10 @@
 """What all charts have in common: where things go, where rows come from, and the house style."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from causal_tasks.report.line_breaking import display_width
 from causal_tasks.report.palette import LINE, MUTED
 
 PAGE_FONTS = (
@@ -33,8 +34,13 @@ class Layout:
 
     @property
     def is_stacked(self) -> bool:
-        """Whether labels stand above their intervals."""
+        """Whether labels and numbers stand above their intervals."""
         return self.label_width == 0
+
+    def fitting(self, numbers: Iterable[str]) -> "Layout":
+        """The same with a column of numbers as wide as the longest of them, at most two fifths of the chart."""
+        longest = max(map(display_width, numbers), default=0)
+        return replace(self, numbers_width=min(2 * self.width // 5, int(self.pixels(longest)) + 10))
 
     def pixels(self, characters: int) -> float:
         """How wide a text of so many half-width characters is."""
@@ -45,7 +51,7 @@ class Layout:
         return int(pixels / (self.font_size * _HALF_WIDTH))
 
 
-WIDE = Layout(width=800, font_size=13, label_width=280, numbers_width=205)
+WIDE = Layout(width=800, font_size=13, label_width=280)
 HALF = Layout(width=440, font_size=13)
 TILE = Layout(width=380, font_size=13)
 NARROW = Layout(width=330, font_size=13)

@@ -8,7 +8,7 @@ from typing import Any
 from causal_tasks.report import numbers
 from causal_tasks.report.briefing import Briefing
 from causal_tasks.report.caveats import BALANCED
-from causal_tasks.report.sections.effects import ShownEffect, show_effect
+from causal_tasks.report.sections.effects import ShownEffect, in_words, show_effect
 from causal_tasks.report.tone import tone_of
 
 MOST_DRAWN = 20
@@ -16,6 +16,9 @@ MOST_DRAWN = 20
 
 OVERLAP = (0.05, 0.95)
 """Propensities outside of which a user has nobody to be compared with."""
+
+_TOLD = frozenset({"unbalanced", "placebo_failed"})
+"""Notes of a matching that title and placebo tell already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class Balance:
         x_title: Of the axis of differences.
         overlap_title: Of the overlap.
         overlap_x: Of its horizontal axis.
+        notes: What else a reader must know of the matching.
         arms: Names of treatment and control in the overlap.
     """
 
@@ -70,6 +74,7 @@ class Balance:
     x_title: str
     overlap_title: str
     overlap_x: str
+    notes: tuple[str, ...]
     arms: tuple[str, str]
 
 
@@ -112,6 +117,7 @@ def _balance(briefing: Briefing, treatment: str, record: Mapping[str, Any]) -> B
         x_title=text("balance.x"),
         overlap_title=text("balance.overlap", share=numbers.percent(trimmed["share"])),
         overlap_x=text("balance.overlap_x"),
+        notes=in_words(briefing, (note for note in record.get("notes", ()) if note not in _TOLD)),
         arms=(treatment, briefing.experiment.control),
     )
 

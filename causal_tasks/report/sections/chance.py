@@ -29,7 +29,10 @@ def tell_chance(briefing: Briefing) -> Chance | None:
     if placebo is None or placebo["expected"] is None:
         return None
     text = briefing.text
-    told = {"expected": numbers.fixed(placebo["expected"], 1), "found": numbers.count(placebo["found"])}
+    told = {
+        "expected": numbers.fixed(placebo["expected"], 1 if placebo["expected"] else 0),
+        "found": numbers.count(placebo["found"]),
+    }
     return Chance(
         sentence=text("chance.sentence", runs=numbers.count(len(placebo["items"])), **told),
         brief=text("chance.brief", **told),

@@ -1,5 +1,6 @@
 """Effects in words, and the section on average effects."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -47,6 +48,7 @@ class MetricRow:
     treatment: str
     role: str
     is_primary: bool
+    headline: str
     method: str
     effect: ShownEffect
     control_mean: str
@@ -135,6 +137,7 @@ def in_words(briefing: Briefing, notes: Iterable[str]) -> tuple[str, ...]:
     told = []
     for note in notes:
         code, _, value = note.partition(": ")
+        value = re.sub(r"^-(?=[\d.]+$)", "\N{MINUS SIGN}", value)
         key = f"effect_note.{code}"
         told.append(briefing.text(key, value=value) if key in briefing.text.sentences else note)
     return tuple(told)
@@ -164,7 +167,8 @@ def _note(briefing: Briefing, rows: Sequence[MetricRow]) -> str:
             text("overall.by_metric", method=method, metrics=text("words.comma").join(metrics))
             for method, metrics in methods.items()
         )
-    return text("overall.note", methods=said)
+    matched = all(row.headline == "matching" for row in rows)
+    return text("overall.note_matched" if matched else "overall.note", methods=said)
 
 
 def _row(briefing: Briefing, record: Mapping[str, Any]) -> MetricRow:
@@ -176,6 +180,7 @@ def _row(briefing: Briefing, record: Mapping[str, Any]) -> MetricRow:
         treatment=record["treatment"],
         role=briefing.text(f"role.{record['role']}"),
         is_primary=record["role"] == "primary",
+        headline=_headline(record),
         method=method_name(briefing, effect["method"]),
         effect=shown,
         control_mean=briefing.format(metric).level(effect["control_mean"], numbers.half_width(effect["interval"])),

@@ -40,15 +40,16 @@ def tell_estimates(briefing: Briefing) -> tuple[EstimateRow, ...]:
 
 
 def _row(briefing: Briefing, record: Mapping[str, Any], effect: Mapping[str, Any]) -> EstimateRow:
+    is_headline = effect["method"] == record["effect"]["method"]
     ratio, users = effect.get("variance_ratio"), effect.get("equivalent_sample")
     return EstimateRow(
         treatment=briefing.named(record["treatment"]),
         method=method_name(briefing, effect["method"]),
-        is_headline=effect["method"] == record["effect"]["method"],
+        is_headline=is_headline,
         effect=show_effect(briefing, record["metric"], effect),
         variance=numbers.fixed(ratio, 2),
         users=_users(briefing, users, effect["n_control"] + effect["n_treatment"]),
-        notes=in_words(briefing, effect["notes"]),
+        notes=in_words(briefing, (note for note in effect["notes"] if is_headline or note != "did_headline")),
     )
 
 

@@ -1,5 +1,6 @@
 """What each way to roll out is worth against not rolling out at all."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,21 +52,23 @@ def tell_policies(briefing: Briefing) -> tuple[Policies, ...]:
     return tuple(_policies(briefing, treatment, record) for treatment, record in found.items() if record["policies"])
 
 
-def gain_of(briefing: Briefing, value: Mapping[str, Any] | None) -> str:
-    """A gain for ``USERS`` users with its interval, such as ``+1,290 minutes [+940, +1,640]``; a dash without one."""
+def gain_of(value: Mapping[str, Any] | None, unit: str = "") -> str:
+    """A gain for ``USERS`` users with its interval, such as ``+1,290 minutes [+940, +1,640]``; a dash without one.
+
+    Two digits of the half width are kept, as everywhere, before the point too.
+    """
     if value is None or value["estimate"] is None:
         return numbers.MISSING
     spread = USERS * numbers.half_width(value["interval"])
     digits = numbers.decimals_for(spread) if spread else 0
-    number = numbers.fixed(USERS * value["estimate"], digits, signed=True)
-    unit = _unit(briefing)
+    step = 10.0 ** max(0, math.floor(math.log10(spread)) - 1) if spread else 1.0
+
+    def written(gain: float) -> str:
+        return numbers.fixed(step * round(USERS * gain / step) if step > 1 else USERS * gain, digits, signed=True)
+
+    number = f"{written(value['estimate'])} {unit}" if unit else written(value["estimate"])
     low, high = value["interval"]
-    bounds = (
-        ""
-        if low is None or high is None
-        else f" [{', '.join(numbers.fixed(USERS * bound, digits, signed=True) for bound in (low, high))}]"
-    )
-    return f"{number} {unit}{bounds}" if unit else f"{number}{bounds}"
+    return number if low is None or high is None else f"{number} [{written(low)}, {written(high)}]"
 
 
 def _unit(briefing: Briefing) -> str:
@@ -75,15 +78,10 @@ def _unit(briefing: Briefing) -> str:
 
 def _policies(briefing: Briefing, treatment: str, record: Mapping[str, Any]) -> Policies:
     text, unit = briefing.text, _unit(briefing)
-    cost = record["cost"]
-    spent = "policy.cost" if cost else "policy.no_cost"
     return Policies(
         treatment=briefing.named(treatment),
         title=_title(briefing, record["policies"]),
-        caption=text(
-            spent, cost=briefing.primary.size(cost) if not briefing.primary.percent else numbers.fixed(cost, 4)
-        )
-        + text("policy.note"),
+        caption=_caption(briefing, record["cost"]),
         axis=text("policy.axis", unit=unit) if unit else text("policy.axis_plain"),
         bars=(
             PolicyBar(text("policy.none"), 0.0, 0.0, 0.0, "unclear", numbers.fixed(0.0, 0)),
@@ -93,6 +91,14 @@ def _policies(briefing: Briefing, treatment: str, record: Mapping[str, Any]) -> 
     )
 
 
+def _caption(briefing: Briefing, cost: float) -> str:
+    """What was taken off, whom gains count for, and whether they can be relied on."""
+    text = briefing.text
+    spent = text("policy.cost", cost=briefing.primary.size(cost)) if cost else text("policy.no_cost")
+    doubt = "" if briefing.experiment.randomized else text("policy.observational")
+    return f"{spent}{text('policy.note')}{doubt}"
+
+
 def _title(briefing: Briefing, policies: Sequence[Mapping[str, Any]]) -> str:
     """The way that gains most, whether it gains at all, and whether more than treating everybody."""
     text = briefing.text
@@ -100,7 +106,7 @@ def _title(briefing: Briefing, policies: Sequence[Mapping[str, Any]]) -> str:
     best = max(known, key=lambda policy: policy["vs_none"]["estimate"], default=None)
     if best is None or tone_of(best["vs_none"]["interval"], 1) != "good":
         return text("policy.nothing")
-    name, gain = text(f"policy.{best['policy']}"), gain_of(briefing, best["vs_none"])
+    name, gain = text(f"policy.{best['policy']}"), gain_of(best["vs_none"], _unit(briefing))
     if best["policy"] == "all":
         return text("policy.best_all", gain=gain)
     over_all = best["vs_all"]
@@ -118,7 +124,7 @@ def _bar(briefing: Briefing, policy: Mapping[str, Any]) -> PolicyBar:
         low=gain if low is None else USERS * low,
         high=gain if high is None else USERS * high,
         tone=tone_of(value["interval"], 1),
-        numbers=gain_of(briefing, value),
+        numbers=gain_of(value),
     )
 
 
@@ -133,5 +139,5 @@ def _row(briefing: Briefing, policy: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         briefing.text(f"policy.{policy['policy']}"),
         numbers.percent(policy["share"]),
-        *(gain_of(briefing, policy[against]) for against in ("vs_none", "vs_all", "vs_random")),
+        *(gain_of(policy[against]) for against in ("vs_none", "vs_all", "vs_random")),
     )

@@ -4,7 +4,6 @@ What its rules would be with other seeds tells how stable they are; what it find
 before anybody was treated, tells how many rules a run finds by chance alone.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -77,8 +76,8 @@ def _more_columns(experiment: Experiment, item: str) -> tuple[str, ...]:
 def _winner(context: StageContext, item: str) -> Any:
     """The winner, unfitted, with the seed of the replication."""
     best = context.read_json("select", "selection")["board"][0]
-    parameters: Mapping[str, Any] | None = best["parameters"] if best["tuned"] else None
-    learner = unfitted(context, best["candidate"], parameters)
+    learner = unfitted(context, best["candidate"])
+    learner.base_model.set_params(**best["parameters"])
     if item in SEEDS:
         seed = context.experiment.mining.seed + 1 + SEEDS.index(item)
         learner.base_model.set_params(random_state=seed)

@@ -91,6 +91,23 @@ def test_the_overlap_names_both_arms():
     assert ">control<" in svg
 
 
+def test_what_else_is_to_be_known_of_a_matching_is_told_once():
+    matched = sample.balance()
+    matched["treatment"] |= {"notes": ["few_buckets: 8", "unbalanced", "placebo_failed"]}
+    (told,) = tell(sample.observational({"balance": matched}), "en").balance
+    assert told.notes == ("only 8 buckets",)
+
+
+def test_where_effects_do_not_differ_the_badge_promises_no_decision():
+    assert tell(sample.result("nothing_found", randomized=False), "zh").badge == "未见效果差异"
+    assert tell(sample.result("nothing_found"), "zh").badge == "可统一决策"
+
+
+def test_the_worth_of_a_rollout_is_told_with_a_doubt():
+    (policies,) = tell(sample.observational(), "zh").policies
+    assert policies.caption.endswith("分组不是随机的，这些数字只供参考。")
+
+
 def test_every_view_says_observational():
     result = sample.observational()
     content = tell(result, "zh")

@@ -57,3 +57,16 @@ def test_remarks_on_metrics_stand_below_the_table_once():
     changes = {"effects": [record | {"effect": effect} for record in records]}
     overall = tell(sample.several_arms(("a", "b"), changes), "en").overall
     assert overall.remarks == ("play time: 12 users have no outcome and are left out",)
+
+
+def test_effects_on_matched_users_alone_are_said_to_be():
+    matched = [sample.measured("play_minutes", "primary", 1.9, 0.6, 96.4, headline="matching")]
+    overall = tell(sample.observational({"effects": matched}), "zh").overall
+    assert overall.note == "匹配上的用户。估计方法：倾向得分匹配。"
+
+
+def test_only_a_headlined_difference_in_differences_is_said_to_be_one():
+    change = sample.average_effect(0.5, 0.4, 96.4, method="difference_in_differences", notes=["did_headline"])
+    record = sample.measured("play_minutes", "primary", 1.9, 0.6, 96.4, headline="matching")
+    result = sample.observational({"effects": [record | {"estimates": [record["effect"], change]}]})
+    assert [row.notes for row in tell(result, "zh").estimates] == [(), ()]

@@ -181,7 +181,7 @@ def test_failed_candidates_are_listed_with_cause_and_remedy():
 def test_nothing_found_is_a_whole_answer():
     untuned = {"tuning": {}, "did": [], "drivers": {}}
     page = render_html(sample.result("nothing_found", untuned, delivery=ZH))
-    assert "对所有用户做同一个决定：检验过的 14 条规则里，没有一条可信" in page
+    assert "没有看出效果因人而异：检验过的 14 条规则里，没有一条可信" in page
     for share, effect in (("10%", "3.5 分钟"), ("20%", "2.5 分钟"), ("30%", "2.0 分钟")):
         assert f'<td>{share}</td><td class="n">{effect}</td>' in page
     assert "模型排序没有可靠地优于随机投放" in page

@@ -49,16 +49,14 @@ def test_gains_are_per_thousand_users_and_nobody_is_the_yardstick():
         "按模型预测逐人放量（47%）",
     ]
     assert bars["只对受益人群放量（16%）"].gain == pytest.approx(1290)
-    assert bars["只对受益人群放量（16%）"].numbers == "+1,290 分钟 [+937, +1,643]"
+    assert bars["只对受益人群放量（16%）"].numbers == "+1,290 [+940, +1,640]"
     assert bars["不放量"].gain == 0.0
 
 
 def test_the_table_compares_with_nobody_everybody_and_as_many_at_random():
     rows = policies("en").rows
-    assert rows[0] == ("Everybody", "100.0%", "+400 minutes [−286, +1,086]", "—", "—")
-    assert rows[1][2:] == (
-        "+1,290 minutes [+937, +1,643]", "+890 minutes [+322, +1,458]", "+1,220 minutes [+828, +1,612]",
-    )  # fmt: skip
+    assert rows[0] == ("Everybody", "100.0%", "+400 [−290, +1,090]", "—", "—")
+    assert rows[1][2:] == ("+1,290 [+940, +1,640]", "+890 [+320, +1,460]", "+1,220 [+830, +1,610]")
 
 
 def test_a_cost_is_said_to_be_taken_off_and_none_to_be_missing():
@@ -78,12 +76,13 @@ def test_a_share_gains_users():
     evidence = sample.evidence()
     evidence["policy"] = {"treatment": evidence["policy"]["treatment"] | {"policies": [one("all", 0.004, 0.0016)]}}
     (told,) = tell(sample.result("no_rule", changes | {"evidence": evidence}, metrics=metrics), "zh").policies
-    assert told.bars[1].numbers == "+4.0 人 [+0.9, +7.1]"
+    assert told.bars[1].numbers == "+4.0 [+0.9, +7.1]"
+    assert "每千名用户 +4.0 人 [+0.9, +7.1]" in told.title
     assert told.axis == "每千名用户的收益（人）"
 
 
 @pytest.mark.parametrize("layout", [WIDE, NARROW])
 def test_the_chart_writes_every_rollout_with_its_gain(layout):
     svg = to_svg(policy_chart(policies(), layout, "safe"), layout)
-    for text in ("不放量", "全量放量", "+1,290 分钟 [+937, +1,643]", "每千名用户的收益（分钟）"):
+    for text in ("不放量", "全量放量", "+1,290 [+940, +1,640]", "每千名用户的收益（分钟）"):
         assert f">{text}<" in svg

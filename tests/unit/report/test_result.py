@@ -99,13 +99,6 @@ def test_a_run_without_models_has_empty_ones():
     }  # fmt: skip
 
 
-def test_a_follow_up_carries_name_and_owner_of_the_experiment_that_it_follows():
-    planned = sample.result("found_positive")["follow_up"]
-    assert [plan["experiment"]["owner"] for plan in planned] == ["growth"]
-    assert planned[0]["experiment"]["name"] == "自动连播下一张专辑: 年龄 ≤ 25 且 夜间收听占比 > 0.3"
-    assert sample.Experiment.parse(planned[0]["experiment"], source="follow-up").follows.rule == "s1"
-
-
 def test_an_experiment_that_follows_none_confirms_none():
     assert sample.result()["confirmation"] is None
     assert sample.follow_up_result()["confirmation"]["verdict"] == "confirmed"

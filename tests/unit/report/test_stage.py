@@ -60,6 +60,15 @@ def test_the_result_and_the_page_are_published_at_the_root_of_the_run(richest):
     assert (root / "report.html").read_text() == read(outputs["report"])
 
 
+def test_what_mining_plans_and_counts_is_read_and_a_follow_up_is_addressed(richest):
+    result = load(richest[0]["result"])
+    assert result["placebo"]["found"] == 3
+    assert [record["metric"] for record in result["did"]] == ["play_minutes", "active"]
+    assert result["drivers"]["treatment"][0]["feature"] == "age"
+    planned = result["follow_up"][0]["experiment"]
+    assert (planned["name"], planned["owner"]) == ("自动连播下一张专辑: 年龄 ≤ 25 且 夜间收听占比 > 0.3", "growth")
+
+
 def test_the_run_names_every_stage_with_seconds_memory_device_host_and_attempt(richest):
     run = load(richest[0]["result"])["run"]
     trained, tuned = (f"train/{name}" for name in models.SCORES), (f"tune/{name}" for name in models.FINALISTS)
