@@ -87,10 +87,11 @@ def rules(result: Record) -> str:
 def chance(result: Record) -> str:
     """Rules found beside rules that the same search finds where there is nothing."""
     placebo, examined = result["placebo"], result["evidence"]["rules_examined"]
-    rows = [["as dealt", examined, placebo["found_discovered"], placebo["found"]]]
-    rows += [[run["item"], run["examined"], run["discovered"], run["confirmed"]] for run in placebo["items"]]
-    rows.append(["expected by chance", "", placebo["expected_discovered"], placebo["expected"]])
-    header = ["arms", "rules examined", "shown with q at most 0.10", "confirmed"]
+    promising = sum(rule["grade"] == "promising" for rule in result["subpopulations"])
+    rows = [["as dealt", examined, placebo["found_discovered"], promising, placebo["found"]]]
+    keys = ("item", "examined", "discovered", "promising", "confirmed")
+    rows += [[run[key] for key in keys] for run in placebo["items"]]
+    header = ["arms", "rules examined", "shown with q at most 0.10", "promising", "confirmed"]
     return table(header, [[str(value) for value in row] for row in rows])
 
 

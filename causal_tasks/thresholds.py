@@ -41,6 +41,7 @@ class Thresholds(Part):
         copy_correlation: Correlation with an outcome above which a feature is a copy of it.
         informative_missing: Standardised difference of the outcome between units with and without a feature's value.
         units_per_arm: Units with a primary outcome below which an arm is too small to be mined.
+        clusters_per_arm: Clusters with a primary outcome below which it is, where those were assigned.
         events_per_arm: Units with another than the commonest primary outcome below which it is.
         propensity: Least share of an arm among units alike, in an observational comparison; below it or above one
             minus it, units have no counterpart and are left out.
@@ -78,6 +79,7 @@ class Thresholds(Part):
     copy_correlation: Share = 0.98
     informative_missing: float = Field(default=0.1, ge=0)
     units_per_arm: Count = 1000
+    clusters_per_arm: Count = 50
     events_per_arm: Count = 50
     propensity: float = Field(default=0.05, ge=0, lt=0.5)
     trimmed: Share = 0.30

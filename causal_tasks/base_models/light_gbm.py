@@ -118,8 +118,9 @@ class LightGBM(TreeModel):
             "learning_rate": self.learning_rate,
             "num_leaves": self.num_leaves,
             "min_data_in_leaf": self.min_child_samples,
-            # With log loss and a rare outcome this sum is tiny: rows alone shall limit a leaf.
-            "min_sum_hessian_in_leaf": 0.0,
+            # With log loss and a rare outcome this sum is tiny: rows alone shall limit a leaf. But at 0 LightGBM, which
+            # guesses a leaf's rows from the sum, tries leaves of no rows and gives up.
+            "min_sum_hessian_in_leaf": 1e-6,
             "feature_fraction": self.colsample_bytree,
             "lambda_l2": self.reg_lambda * outcome.row_curvature,
             "max_bin": self.max_bin,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,7 +12,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from causal_tasks.data.cap_records import cap_records
 from causal_tasks.data.caps import applied_caps
 from causal_tasks.data.cohort import arm_codes, count_by_arm, require_every_arm
 from causal_tasks.data.columns import outcome_columns
@@ -97,7 +96,7 @@ def prepare_dataset(context: StageContext, dataset: Dataset) -> dict[str, Uri]:
         "features": feature_profile(users, rows.features),
         "units_without_features": analysed.without([feature.name for feature in rows.features]),
         "units_without_metrics": analysed.without(_metric_columns(experiment)),
-        "caps": cap_records(users, caps, experiment),
+        "caps": {name: asdict(cap) for name, cap in caps.items()},
         "periods": [],
         "duplicate_rows": {},
         "transitions": {},

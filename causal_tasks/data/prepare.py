@@ -9,7 +9,6 @@ from typing import Any
 from causal_tasks import frames
 from causal_tasks.data.account import JoinAccount
 from causal_tasks.data.assignments import read_assignments
-from causal_tasks.data.cap_records import cap_records
 from causal_tasks.data.caps import applied_caps
 from causal_tasks.data.cohort import (
     Exposures,
@@ -87,12 +86,12 @@ def prepare(context: StageContext) -> dict[str, Uri]:
         caps = applied_caps(rows, experiment)
         for name, content in part_files(rows, caps, feature_levels(rows, columns)):
             context.write_bytes(f"users/{name}", content)
-        seen_features, seen_caps = feature_profile(rows, columns), cap_records(rows, caps, experiment)
+        seen_features = feature_profile(rows, columns)
     profile = {
         "cutoff": (EPOCH + timedelta(days=cutoff)).isoformat(),
         "last_metrics_day": last_day.isoformat(),
         "features": seen_features,
-        "caps": seen_caps,
+        "caps": {name: asdict(cap) for name, cap in caps.items()},
         "periods": [asdict(period) for period in periods(experiment)],
         "transitions": transitions(exposures.cohort, experiment.arms),
         "exposure_day_elapsed": exposures.day_elapsed,

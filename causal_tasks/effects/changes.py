@@ -106,7 +106,9 @@ def with_changes(
 
 
 def _refused(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**row, "effect": row["effect"] | {"notes": [*row["effect"]["notes"], "did_refused"]}}
+    effect = row["effect"] | {"notes": [*row["effect"]["notes"], "did_refused"]}
+    estimates = [effect if estimate == row["effect"] else estimate for estimate in row["estimates"]]
+    return {**row, "effect": effect, "estimates": estimates}
 
 
 def _change(

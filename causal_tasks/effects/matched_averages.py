@@ -106,7 +106,8 @@ def _ratio_effect(
         total = float((weights * below[known])[arm].sum())
         if total == 0:
             counts = {"n_control": int((weights[~treated] > 0).sum()), "n_treatment": int(weights[treated].sum())}
-            return Effect.undefined(METHOD, **counts, level=LEVEL, notes=(*notes, "zero_denominator"))
+            reason = "zero_denominator" if weights[arm].any() else "too_few_matched"
+            return Effect.undefined(METHOD, **counts, level=LEVEL, notes=(*notes, reason))
         ratio = float((weights * above[known])[arm].sum()) / total
         deviation = (above[known] - ratio * below[known])[arm] * float(weights[arm].sum()) / total
         linearised[arm] = ratio + deviation

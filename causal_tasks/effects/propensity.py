@@ -154,11 +154,15 @@ class _Classifiers:
         from causal_tasks.base_models import LightGBM
 
         terms = LinearTerms(covariates)
-        linear = LogisticRegression(max_iter=500).fit(terms.matrix(covariates), treated)
+        matrix = terms.matrix(covariates)
+        intercept, coefficients = float(_log_odds(treated.mean())), np.zeros(0)
+        # Rare levels alone, or what varies only in the fold left out, make no linear term.
+        if matrix.shape[1]:
+            linear = LogisticRegression(max_iter=500).fit(matrix, treated)
+            intercept, coefficients = float(linear.intercept_[0]), linear.coef_[0].astype(np.float64)
         trees = LightGBM(min_child_samples=_leaf_size(treated), n_jobs=n_jobs, random_state=seed)
         trees.fit(covariates, treated.astype(np.float64))
-        coefficients = linear.coef_[0].astype(np.float64)
-        return cls(terms, float(linear.intercept_[0]), coefficients, trees, list(covariates.columns))
+        return cls(terms, intercept, coefficients, trees, list(covariates.columns))
 
     def log_odds(self, covariates: pd.DataFrame) -> Floats:
         """Shape (n, 2)."""
@@ -235,7 +239,7 @@ def _combined(log_odds: Floats, combination: Floats) -> Floats:
     return values
 
 
-def _log_odds(share: Floats) -> Floats:
+def _log_odds(share: npt.ArrayLike) -> Floats:
     inside = np.clip(share, _EXTREME, 1 - _EXTREME)
     odds: Floats = np.log(inside / (1 - inside))
     return odds

@@ -29,6 +29,7 @@ class Evidence:
         share: Of users covered, both arms together.
         n_control: Control users covered.
         n_treatment: Treated users covered.
+        independent_per_arm: Users covered, or their clusters, in the arm that has fewer of them.
         rarer_outcomes: For an outcome of 0 and 1: how often the rarer of the two occurs in the arm where that is less;
             None for other outcomes.
         control_mean: Outcome that the covered users would have without treatment.
@@ -41,6 +42,7 @@ class Evidence:
     share: float
     n_control: int
     n_treatment: int
+    independent_per_arm: int
     rarer_outcomes: int | None
     control_mean: float | None
     effect: Estimate | None
@@ -120,6 +122,7 @@ class Scores:
             share=float(inside.mean()) if len(inside) else 0.0,
             n_control=int(inside.sum()) - n_treatment,
             n_treatment=n_treatment,
+            independent_per_arm=self._independent_per_arm(inside),
             rarer_outcomes=self._rarer_outcomes(inside) if self.binary else None,
             control_mean=None if control is None else baseline + control.value,
             effect=self._estimate(within),
@@ -147,13 +150,16 @@ class Scores:
 
     def _mean(self, scores: Vector, group: Mask) -> _Mean | None:
         """The mean over ``group``; None where an arm has fewer than two independent units in it."""
-        if min(self._independent(group & self.treated), self._independent(group & ~self.treated)) < 2:
+        if self._independent_per_arm(group) < 2:
             return None
         independent = self._independent(group)
         value = float(scores[group].mean())
         # Scaling influence, not variances, by G / (G - 1) lets the same sum serve means and differences of means.
         correction = math.sqrt(independent / (independent - 1)) / int(group.sum())
         return _Mean(value, np.where(group, (scores - value) * correction, 0.0))
+
+    def _independent_per_arm(self, group: Mask) -> int:
+        return min(self._independent(group & self.treated), self._independent(group & ~self.treated))
 
     def _independent(self, group: Mask) -> int:
         return int(group.sum()) if self.clusters is None else len(np.unique(self.clusters[group]))

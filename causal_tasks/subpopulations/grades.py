@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from causal_tasks.evaluation.estimate import Estimate
 from causal_tasks.subpopulations.evidence import Evidence
 from causal_tasks.subpopulations.multiplicity import FALSE_DISCOVERY_RATE
 
@@ -28,6 +29,9 @@ COVERAGE = (0.03, 0.60)
 USERS_PER_ARM = 1000
 BINARY_USERS_PER_ARM = 300
 BINARY_OUTCOMES_PER_ARM = 50
+CLUSTERS_PER_ARM = 20
+"""Clusters of an arm below which the errors of cluster sums come out too small."""
+
 STABLE = 0.60
 HARDLY_STABLE = 0.40
 SAMPLE_RATIO = 0.001
@@ -67,13 +71,16 @@ class Case:
 def grade(case: Case) -> Grade:
     """The grade of a rule.
 
-    ``confirmed`` has no reason against it. ``promising`` needs an interval of the effect in the claimed direction and
-    bootstrap trees that find the rule more often than hardly. Everything else is ``not_supported``.
+    ``confirmed`` has no reason against it. ``promising`` needs 95 % intervals of the effect and of the contrast in the
+    claimed direction, without any adjustment, and bootstrap trees that find the rule more often than hardly: an effect
+    that everybody has makes no group. Everything else is ``not_supported``.
     """
     if not reasons(case):
         return "confirmed"
     hardly_found = case.stability is not None and case.stability < HARDLY_STABLE
-    return "not_supported" if hardly_found or not _excludes_zero(case) else "promising"
+    estimates = (case.evidence.effect, case.evidence.contrast)
+    leads = not hardly_found and all(_excludes_zero(estimate, case.claimed) for estimate in estimates)
+    return "promising" if leads else "not_supported"
 
 
 def reasons(case: Case) -> tuple[Reason, ...]:
@@ -113,10 +120,9 @@ def _touches_zero(evidence: Evidence) -> bool:
     return evidence.effect is None or evidence.effect.interval[0] <= 0 <= evidence.effect.interval[1]
 
 
-def _excludes_zero(case: Case) -> bool:
-    """Whether the interval of the effect lies in the claimed direction."""
-    effect = case.evidence.effect
-    return effect is not None and min(case.claimed * bound for bound in effect.interval) > 0
+def _excludes_zero(estimate: Estimate | None, claimed: int) -> bool:
+    """Whether the interval lies in the claimed direction."""
+    return estimate is not None and min(claimed * bound for bound in estimate.interval) > 0
 
 
 def _covers_some_but_not_all(evidence: Evidence) -> bool:
@@ -124,6 +130,8 @@ def _covers_some_but_not_all(evidence: Evidence) -> bool:
 
 
 def _enough_users(evidence: Evidence) -> bool:
+    if evidence.independent_per_arm < CLUSTERS_PER_ARM:
+        return False
     smaller_arm = min(evidence.n_control, evidence.n_treatment)
     if evidence.rarer_outcomes is None:
         return smaller_arm >= USERS_PER_ARM

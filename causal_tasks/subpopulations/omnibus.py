@@ -3,16 +3,19 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from causal_tasks.effects.arguments import finite
 from causal_tasks.evaluation.heterogeneity import BestLinearPredictor, best_linear_predictor
 from causal_tasks.evaluation.rate import RankTest, autoc
+from causal_tasks.subpopulations.evidence import Vector
 from causal_tasks.subpopulations.scored import Scored
 
 LEVEL = 0.05
 
 FEWEST = 20
-"""Users, or clusters, of an arm below which neither test's normal approximation is to be trusted."""
+"""Users, or clusters, below which neither test's normal approximation is to be trusted: of an arm, and of those whose
+prediction is not the commonest one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Omnibus:
     where many do.
 
     Attributes:
-        autoc: Area under the TOC curve; None where there are too few users, or all predictions are equal.
+        autoc: Area under the TOC curve; None where there are too few users, or nearly all predictions are equal.
         blp: Best linear predictor of the effect; None likewise.
     """
 
@@ -60,7 +63,7 @@ def omnibus(scored: Scored, *, seed: int) -> Omnibus:
         InputError: A prediction for one of these users is missing.
     """
     predicted = finite(scored.uplift, name="uplift of estimation users")
-    if scored.independent_per_arm < FEWEST or np.ptp(predicted) == 0:
+    if scored.independent_per_arm < FEWEST or _told_apart(predicted, scored.clusters) < FEWEST:
         return Omnibus()
     return Omnibus(
         autoc=autoc(scored.effect, predicted, clusters=scored.clusters, seed=seed),
@@ -74,3 +77,10 @@ def omnibus(scored: Scored, *, seed: int) -> Omnibus:
             clusters=scored.clusters,
         ),
     )
+
+
+def _told_apart(predicted: Vector, clusters: NDArray[np.intp] | None) -> int:
+    """Users, or their clusters, whose prediction is not the commonest one."""
+    _, value, users = np.unique(predicted, return_inverse=True, return_counts=True)
+    apart = value != users.argmax()
+    return int(apart.sum()) if clusters is None else len(np.unique(clusters[apart]))

@@ -17,10 +17,10 @@ Policy = Literal["all", "rules", "avoid", "model"]
 
 @dataclass(frozen=True, slots=True)
 class TargetRule:
-    """A shown rule as something to act on.
+    """A rule as something to act on.
 
     Attributes:
-        id: Of the subpopulation.
+        id: Of the subpopulation; of a rule that is not told, that of the one which it repeats.
         kind: ``positive`` is predicted to gain.
         predicted: Mean predicted effect on the discovery users that it covers, benefit scale.
         inside: Shape (n,), which of the users that policies are judged on it covers.
@@ -49,7 +49,7 @@ def policies(rules: Sequence[TargetRule], uplift: Floats, *, cost: float) -> dic
     estimation users, their grades included, plays no part.
 
     Args:
-        rules: The shown rules of one treatment.
+        rules: The shown rules of one treatment, and those that are not told because they repeat another treatment's.
         uplift: Shape (n,), predicted, benefit scale.
         cost: Of treating a user, on that scale.
     """
@@ -86,7 +86,7 @@ def policy_evidence(
     Args:
         scores: Shape (n,), ``dr_scores`` on the benefit scale: ``Metric.benefit`` of ``Scores.effect``.
         uplift: Shape (n,), predicted for the same users, benefit scale.
-        rules: The shown rules of the treatment.
+        rules: Of the treatment, as for ``policies``.
         cost: Of treating a user, from ``treatment_cost``, in the primary metric's unit.
         clusters: Shape (n,), units that are not independent; None: all are.
         level: Of the intervals.

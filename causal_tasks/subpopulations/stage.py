@@ -16,7 +16,7 @@ from causal_tasks.subpopulations.multiplicity import FALSE_DISCOVERY_RATE
 from causal_tasks.subpopulations.placebo import placebo_evidence
 from causal_tasks.subpopulations.policy import TargetRule, policy_evidence, treatment_cost
 from causal_tasks.subpopulations.ranking import ranking_evidence
-from causal_tasks.subpopulations.records import Mining, Subpopulation
+from causal_tasks.subpopulations.records import Mining
 from causal_tasks.subpopulations.scored import Scored
 
 Record = dict[str, Any]
@@ -72,7 +72,6 @@ def _of_treatment(inputs: Inputs, found: Mining, treatment: str, experiment: Exp
             remedy="compare arms that share users of one kind, or add users or clusters",
         )
     features = inputs.users.features[scored.rows]
-    shown = [rule for rule in found.subpopulations if rule.treatment == treatment]
     return {
         **ranking_evidence(scored, metric, seed=seed),
         "autoc": None if test.autoc is None else test.autoc.model_dump(mode="json"),
@@ -81,13 +80,24 @@ def _of_treatment(inputs: Inputs, found: Mining, treatment: str, experiment: Exp
         "policy": policy_evidence(
             scored.effect,
             scored.uplift,
-            [_target(rule, features, sign=metric.sign) for rule in shown],
+            _targets(found, features, treatment, sign=metric.sign),
             cost=treatment_cost(experiment.mining.costs, treatment, experiment.control),
             clusters=scored.clusters,
         ),
     }
 
 
-def _target(rule: Subpopulation, features: Any, *, sign: int) -> TargetRule:
-    inside = np.asarray(rule.rule.mask(features), dtype=bool)
-    return TargetRule(id=rule.id, kind=rule.kind, predicted=sign * rule.predicted, inside=inside)
+def _targets(found: Mining, features: Any, treatment: str, *, sign: int) -> list[TargetRule]:
+    """The rules to act on: told or not, as it was estimation users who decided which of two alike is told."""
+    told = {rule.rule: rule.id for rule in found.subpopulations if rule.treatment == treatment}
+    told |= {repeat.rule: repeat.of for repeat in found.repeats if repeat.treatment == treatment}
+    examined = {rule.rule: rule for rule in found.examined if rule.treatment == treatment}
+    return [
+        TargetRule(
+            id=identity,
+            kind=examined[rule].kind,
+            predicted=sign * examined[rule].predicted,
+            inside=np.asarray(rule.mask(features), dtype=bool),
+        )
+        for rule, identity in told.items()
+    ]

@@ -95,7 +95,11 @@ class Arms:
     @property
     def independent_units(self) -> dict[str, int]:
         """Clusters by arm: what was randomised."""
-        seen = np.bincount(self._cells, minlength=len(self.names) * (self.clusters.max(initial=-1) + 1)) > 0
+        return self.count_independent(np.ones(len(self.codes), dtype=bool))
+
+    def count_independent(self, rows: npt.NDArray[np.bool_]) -> dict[str, int]:
+        """Clusters by arm among ``rows``, a mask of shape (n,)."""
+        seen = np.bincount(self._cells[rows], minlength=len(self.names) * (self.clusters.max(initial=-1) + 1)) > 0
         return dict(zip(self.names, seen.reshape(-1, len(self.names)).sum(axis=0).tolist(), strict=True))
 
     def count(self, rows: npt.NDArray[np.bool_]) -> dict[str, int]:

@@ -117,7 +117,7 @@ def _missing_by_arm(
 
 
 def _arm_size(users: pd.DataFrame, arms: Arms, primary: Metric, thresholds: Thresholds) -> Check:
-    """Whether every arm has enough units, and enough of them with another than the commonest outcome, to be mined."""
+    """Whether every arm has enough units, clusters, and units with another than the commonest outcome to be mined."""
     values = column_of(users, outcome_columns(primary)[0])
     known = ~np.isnan(values)
     units = arms.count(known)
@@ -125,13 +125,15 @@ def _arm_size(users: pd.DataFrame, arms: Arms, primary: Metric, thresholds: Thre
         arm: round(units[arm] * (1 - majority_share(values[known & (arms.codes == code)])))
         for code, arm in enumerate(arms.names)
     }
-    details = {"units": units, "events": events}
-    smallest, rarest = min(units, key=lambda arm: units[arm]), min(events, key=lambda arm: events[arm])
-    if units[smallest] >= thresholds.units_per_arm and events[rarest] < thresholds.events_per_arm:
-        value, bound, arm = events[rarest], thresholds.events_per_arm, rarest
-    else:
-        value, bound, arm = units[smallest], thresholds.units_per_arm, smallest
-    return grade("arm_size", value, warn=bound, lower_is_worse=True, subject=arm, details=details)
+    counts = {"units": (units, thresholds.units_per_arm), "events": (events, thresholds.events_per_arm)}
+    if arms.clustered:
+        counts["clusters"] = arms.count_independent(known), thresholds.clusters_per_arm
+    details = {counted: by_arm for counted, (by_arm, _) in counts.items()}
+    checks = []
+    for by_arm, bound in counts.values():
+        arm = min(by_arm, key=lambda name: by_arm[name])
+        checks.append(grade("arm_size", by_arm[arm], warn=bound, lower_is_worse=True, subject=arm, details=details))
+    return next((check for check in checks if check.status != "pass"), checks[0])
 
 
 def _constant(users: pd.DataFrame, metric: Metric, arms: Arms) -> list[Check]:

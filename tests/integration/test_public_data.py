@@ -131,7 +131,7 @@ def test_the_whole_pipeline_gives_a_complete_result_without_a_number_that_is_non
 
 def test_one_group_of_each_data_set_is_confirmed_and_none_where_arms_are_dealt_anew(result):
     confirmed = [rule["sql"] for rule in result["subpopulations"] if rule["grade"] == "confirmed"]
-    expected = {"hillstrom": '"womens" > 0.0', "starbucks": """"V4" IN ('2') AND "V5" IN ('1', '3', '4')"""}
+    expected = {"hillstrom": '"womens" > 0', "starbucks": """"V4" IN ('2') AND "V5" IN ('1', '3', '4')"""}
     assert confirmed == [expected[result["experiment"]["experiment_id"]]]
     assert [row["confirmed"] for row in result["placebo"]["items"]] == [0]
 

@@ -115,7 +115,7 @@ def _heterogeneity(briefing: Briefing, treatment: str, record: Mapping[str, Any]
     return Heterogeneity(
         treatment=briefing.named(treatment),
         is_shown=omnibus["passed"],
-        sentence=text(f"heterogeneity.{said}", p=numbers.p_equals(omnibus["p_value"]), autoc=effect, slope=slope),
+        sentence=text(f"heterogeneity.{said}", p=numbers.p_equals(omnibus["p_value"])),
         tests=tuple(
             (text(f"heterogeneity.{name}"), value, numbers.probability(found["p_value"]))
             for name, (found, value) in tests.items()

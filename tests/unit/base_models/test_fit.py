@@ -92,6 +92,21 @@ def test_four_rows_are_a_leaf_however_rare_the_outcome(name):
 
 
 @every_model
+@pytest.mark.parametrize("seed", range(3))
+def test_a_few_hundred_rows_with_a_handful_of_ones_are_fitted(name, seed):
+    """Where splits gain nothing LightGBM tries to part a leaf from no rows, and gives up."""
+    random = np.random.default_rng(seed)
+    often = random.random(500) < 0.3
+    X = pd.DataFrame({"x0": np.where(often, 20.0, random.uniform(12, 20, 500))})
+    rare = random.random(500) < 0.2
+    X["x1"] = np.where(rare, random.integers(14, 50, 500), 13.0)
+    outcome = random.random(500) < np.where(rare, 0.12, 0.003)
+    predicted = type(quick(name))(min_child_samples=20).fit(X, outcome).predict(X)
+    assert predicted.mean() == pytest.approx(outcome.mean(), abs=0.01)
+    assert predicted[rare].mean() > predicted[~rare].mean()
+
+
+@every_model
 @pytest.mark.parametrize("unit", [1e-6, 1e6])
 def test_the_unit_of_the_outcome_does_not_change_what_is_learned(name, unit):
     X, mean = listeners(2_000)

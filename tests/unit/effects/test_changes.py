@@ -165,6 +165,7 @@ def test_arms_that_ran_apart_before_the_start_are_not_compared_by_their_changes(
     row = headline(users, experiment)
     assert row["headline"] == "cuped"
     assert row["effect"]["notes"][-1] == "did_refused"
+    assert row["effect"] in row["estimates"]
     assert row["estimates"][-1]["notes"] == ["pre_trend"]
 
 
@@ -201,6 +202,15 @@ def test_the_stage_headlines_the_change_where_the_check_of_the_pre_window_does_n
     assert minutes["effect"] == did["effect"] | {"notes": ["did_headline"]}
     assert did["event_study"]["pre_trend"]["p_value"] > 0.05
     assert did["event_study"]["pre_trend"]["degrees"] == 6
+
+
+def test_without_randomisation_no_estimate_bears_the_remark_of_a_headline_that_it_is_not(tmp_path):
+    users, experiment = daily_users(gap=4.0, effect=1.0, randomized=False)
+    users["part"] = np.where(np.arange(N) % 5 < 3, "discovery", "estimation")
+    users["fold"] = (np.arange(N) // 5 % 5).astype("int8")
+    minutes = run_measure(tmp_path, users, experiment)["effects"][0]
+    assert minutes["headline"] == "matching"
+    assert {"did_headline", "did_refused"}.isdisjoint(note for e in minutes["estimates"] for note in e["notes"])
 
 
 def test_the_stage_leaves_a_healthy_experiment_alone(tmp_path):

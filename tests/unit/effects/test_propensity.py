@@ -79,6 +79,18 @@ def test_a_level_that_nobody_had_before_counts_as_none():
     assert 0 < found.predict(strange)[0] < 1
 
 
+@pytest.mark.parametrize("rare", ["levels", "one fold"])
+def test_covariates_that_make_no_linear_term_leave_the_trees_to_decide(rare):
+    rng = np.random.default_rng(0)
+    fold = np.arange(2000) % 5
+    if rare == "levels":
+        covariate = pd.Series(pd.Categorical(np.arange(2000) // 5 % 200))
+    else:
+        covariate = pd.Series(np.where(fold == 3, rng.normal(size=2000), 0.0))
+    found = cross_fitted_propensity(pd.DataFrame({"city": covariate}), rng.random(2000) < 0.3, folds=fold)
+    assert found.values.mean() == pytest.approx(0.3, abs=0.03)
+
+
 def test_arms_that_can_be_told_apart_give_finite_values_and_a_flag():
     treated = np.arange(400) % 2 == 1
     found = cross_fitted_propensity(treated.astype(float), treated)

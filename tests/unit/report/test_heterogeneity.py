@@ -17,17 +17,15 @@ def heterogeneity(language="zh", *, flat=False, **changes):
     return told
 
 
-def test_effects_that_differ_are_told_with_omnibus_p_autoc_and_slope():
+def test_effects_that_differ_are_told_in_plain_words_with_the_omnibus_p():
     told = heterogeneity()
-    assert told.sentence == (
-        "总体异质性检验：效果因人而异（p < 0.001）。AUTOC +2.4 分钟 [+1.3, +3.5]，BLP 斜率 0.86 [0.55, 1.17]。"
-    )
+    assert told.sentence.startswith("效果因人而异，并非偶然（p < 0.001）")
     assert told.is_shown
 
 
 def test_effects_that_do_not_differ_are_told_as_no_evidence():
     told = heterogeneity("en", flat=True)
-    assert told.sentence.startswith("Omnibus test: no evidence that effects differ among users (p = 0.510).")
+    assert told.sentence.startswith("Nothing shows that effects differ among users (p = 0.510)")
     assert told.toc.title.startswith("The 20% of users ranked first can't be told from the average user")
     assert told.groups.title.startswith("Measured, the predicted best and worst fifths can't be told apart")
     assert told.calibration.title.startswith("Predicted differences do not show in what was measured")
@@ -52,6 +50,7 @@ def test_what_could_not_be_tested_is_left_out_and_said():
 
 def test_tests_are_listed_with_estimate_and_p_value():
     tests = {name: (value, p) for name, value, p in heterogeneity().tests}
+    assert tests["AUTOC（单侧）"][0] == "+2.4 分钟 [+1.3, +3.5]"
     assert tests["BLP 斜率（异质性）"] == ("0.86 [0.55, 1.17]", "<0.001")
     assert tests["BLP 平均效应"] == ("+0.41 分钟 [−0.30, +1.12]", "0.250")
     assert tests["预测最好五分之一减最差五分之一"][0] == "+11.0 分钟 [+8.8, +13.2]"
@@ -80,7 +79,7 @@ def test_scores_of_a_share_are_percentage_points():
     rule = sample.segment(sample.YOUNG_NIGHT, 1, "positive", 0.02, 0.004, 0.1, "confirmed", guardrails=[])
     changes = {"effects": effects, "subpopulations": [rule], "did": [], "checks": []}
     told = tell(sample.result("found_positive", changes, metrics=metrics), "en")
-    assert "AUTOC +241 pp" in told.heterogeneity[0].sentence
+    assert told.heterogeneity[0].tests[0][1].startswith("+241 pp")
     assert told.heterogeneity[0].toc.y_title == "Effect above average (percentage points)"
 
 

@@ -44,6 +44,7 @@ def test_shares_and_sizes_are_counted_by_arm():
     evidence = scores.assess(inside)
     assert evidence.share == inside.mean()
     assert (evidence.n_control, evidence.n_treatment) == ((inside & ~treated).sum(), (inside & treated).sum())
+    assert evidence.independent_per_arm == min(evidence.n_control, evidence.n_treatment)
 
 
 def test_repeating_every_user_in_a_cluster_adds_no_certainty():
@@ -54,6 +55,7 @@ def test_repeating_every_user_in_a_cluster_adds_no_certainty():
         outcome[copies], treated[copies], 5 + x[copies], 5.5 + x[copies], 0.4, clusters=[f"c{k}" for k in copies]
     )
     one, many = once.assess(inside), repeated.assess(inside[copies])
+    assert many.independent_per_arm == one.independent_per_arm
     for estimate in ("effect", "rest", "contrast"):
         assert getattr(many, estimate).standard_error == pytest.approx(getattr(one, estimate).standard_error)
 

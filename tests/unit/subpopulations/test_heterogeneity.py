@@ -68,7 +68,17 @@ def test_where_less_is_better_the_same_experiment_passes_the_same_tests():
     assert down.passed == up.passed
 
 
-@pytest.mark.parametrize("case", [{"uplift": np.zeros_like}, {"n": 50}, {"clusters": np.arange(4000) % 10}])
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"uplift": np.zeros_like},
+        {"uplift": lambda x: x == x[-1]},
+        {"uplift": lambda x: np.arange(len(x)) >= len(x) - 19},
+        {"uplift": lambda x: np.arange(len(x)) % 400 < 19, "clusters": np.arange(4000) % 400},
+        {"n": 50},
+        {"clusters": np.arange(4000) % 10},
+    ],
+)
 def test_equal_predictions_few_users_and_few_clusters_leave_it_open(case):
     found = omnibus(scored(**case)[1], seed=0)
     assert found == Omnibus()

@@ -261,6 +261,9 @@ def test_three_arms_are_compared_with_control_one_by_one(tmp_path):
     assert ("on", "positive") not in grades
     repeat = next(repeat for repeat in found["evidence"]["repeats"] if repeat["kind"] == "positive")
     assert (repeat["treatment"], repeat["of"], repeat["grade"]) == ("on", "s1", "not_supported")
+    policy = {arm: found["evidence"]["policy"][arm] for arm in ("on", "max")}
+    assert policy["on"]["rules"] == policy["max"]["rules"] == ["s1"], "which of the two is told was seen on these users"
+    assert [row["policy"] for row in policy["on"]["policies"]] == [row["policy"] for row in policy["max"]["policies"]]
     estimation = users["part"] == "estimation"
     assert found["tree"]["on"]["n"] == (estimation & users["arm"].isin(["off", "on"])).sum()
     assert found["evidence"]["n_estimation"] == estimation.sum()

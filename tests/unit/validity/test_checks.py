@@ -221,6 +221,23 @@ def test_too_few_units_with_a_rare_outcome_are_not_mined_whichever_value_is_rare
         assert (check.subject, check.value, check.threshold) == ("new", 49, 50)
 
 
+@pytest.mark.parametrize(("clusters", "status"), [(50, "pass"), (49, "warn")])
+def test_arms_of_few_clusters_are_not_mined_however_many_units_they_have(clusters, status):
+    users = healthy_users().assign(cluster=np.arange(N) // 2 % 60 * 2 + np.arange(N) % 2)
+    new = users["arm"] == "new"
+    users.loc[new, "cluster"] = np.arange(new.sum()) % clusters * 2 + 1
+    check = one(checked(stated(cluster="team"), users=users)[0], "arm_size")
+    assert check.details["clusters"] == {"control": 60, "new": clusters}
+    assert check.status == status
+    if status == "warn":
+        assert (check.subject, check.value, check.threshold) == ("new", 49, 50)
+
+
+def test_one_treatment_that_cannot_be_compared_keeps_all_from_being_mined():
+    checks = [Check("matched_sample", "pass", "new"), Check("matched_sample", "fail", "newer")]
+    assert judge(checks).mining is False
+
+
 def test_a_cap_that_cuts_many_units_warns_by_metric():
     check = one(checked(profile=profiled(caps={"minutes": applied_cap(0.02)}))[0], "cap")
     assert (check.status, check.subject, check.value, check.details["cap"]) == ("warn", "minutes", 0.02, 60.0)

@@ -162,6 +162,6 @@ CASES = {
         subject="control",
         spoil=lambda users, new: users[:1800],
         zh="样本偏少（最小值 900，要求 1,000），不细分人群。",
-        en="There are few users (smallest 900, required 1,000), so groups of users are not searched.",
+        en="The sample is small (smallest 900, required 1,000), so groups of users are not searched.",
     ),
 }
