@@ -141,7 +141,12 @@ class _Passes:
         weight = (self.degrees + 1) / (self.degrees + self._squared)
         np.multiply(self._rows, weight, out=self._weighted)
         gram = self._weighted[:-1] @ self._rows.T
-        self.coefficients = np.linalg.solve(gram[:, :-1], gram[:, -1])
+        try:
+            self.coefficients = np.linalg.solve(gram[:, :-1], gram[:, -1])
+        except np.linalg.LinAlgError:
+            # All units that still have any weight lie in one point.
+            self.variance = 0.0
+            return
         np.matmul(self.coefficients, self._rows[:-1], out=self._residual)
         np.subtract(self._outcome, self._residual, out=self._residual)
         np.multiply(self._residual, self._residual, out=self._squared)

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from scipy.stats import false_discovery_control
-
 from causal_tasks.evaluation.estimate import Estimate
 
 FALSE_DISCOVERY_RATE = 0.10
@@ -18,6 +16,8 @@ def q_values(p_values: Sequence[float | None]) -> list[float]:
 
     Source: Benjamini, Hochberg (1995).
     """
+    from scipy.stats import false_discovery_control
+
     known = [1.0 if p_value is None else p_value for p_value in p_values]
     return [float(q) for q in false_discovery_control(known)] if known else []
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.stack
 WATCHER, BACKFILLER = "watch_experiments", "backfill_experiments"
 USERS = 4_000
 DEAD = "t_nobody"
-MINING = Mining(candidates=("t_lightgbm", "s_xgboost", DEAD), finalists=1, trials=30)
+MINING = Mining(candidates=("t_lightgbm", "s_xgboost", DEAD), finalists=1, trials=30, placebos=1)
 """Three candidates, one of which cannot be trained; trials enough to be killed among them."""
 
 
@@ -42,7 +42,7 @@ def storage(stack):
     return Storage(stack.settings)
 
 
-def await_end(airflow, dag_id, run_id, *, seconds=240):
+def await_end(airflow, dag_id, run_id, *, seconds=420):
     deadline = time.monotonic() + seconds
     while (state := airflow.run_state(dag_id, run_id)) not in FINISHED_RUN:
         assert time.monotonic() < deadline, airflow.task_states(dag_id, run_id)
@@ -133,7 +133,7 @@ def test_every_stage_killed_once_gives_the_same_result(stack, storage, airflow, 
         airflow.trigger(MINE.name, run_id="music.r2", conf={"experiment": "music", "revision": 2})
     stages = {stage.name for stage in MINE.stages}
     killed: set[str] = set()
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 480
     while (state := airflow.run_state(MINE.name, "music.r2")) not in FINISHED_RUN:
         assert time.monotonic() < deadline
         for task in airflow.tasks(MINE.name, "music.r2"):

@@ -108,7 +108,8 @@ def _replicated(users: Users, item: str) -> Users:
     if item.startswith(PERMUTED):
         number = int(item.removeprefix(PERMUTED))
         random = np.random.default_rng([users.experiment.mining.seed, number])
-        return replace(users, arm=dealt_anew(users, random))
+        arm = dealt_anew(users, random)
+        return replace(users, arm=arm, outcome=with_one_effect_for_all(users, arm))
     return users
 
 
@@ -120,6 +121,20 @@ def dealt_anew(users: Users, random: np.random.Generator) -> NDArray[np.intp]:
         members, first, position = np.unique(cluster[part], return_index=True, return_inverse=True)
         arm[part] = arm[part][first][random.permutation(len(members))][position]
     return arm
+
+
+def with_one_effect_for_all(users: Users, arm: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Outcomes, shape (n,), as if every arm had its average effect on everybody and users were in ``arm``.
+
+    So a placebo differs from the experiment in one thing: no user's effect differs from another's. An outcome of 0 and
+    1 stays as it is, without any effect, for a share of an event is no outcome.
+    """
+    if np.isin(users.outcome, (0.0, 1.0)).all():
+        return users.outcome
+    means = np.bincount(users.arm, users.outcome) / np.bincount(users.arm)
+    effects = means - means[0]
+    moved: NDArray[np.float64] = users.outcome - effects[users.arm] + effects[arm]
+    return moved
 
 
 def _of(users: Users, rows: NDArray[np.intp]) -> Users:

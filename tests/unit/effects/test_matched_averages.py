@@ -131,6 +131,7 @@ def test_where_nobody_was_matched_the_headline_is_undefined_and_says_why():
     assert rows["minutes"]["effect"]["estimate"] is None
     assert rows["minutes"]["effect"]["notes"] == ["too_few_matched"]
     assert rows["ctr"]["effect"]["estimate"] is None
+    assert rows["ctr"]["effect"]["notes"] == ["too_few_matched"]
 
 
 def test_clusters_are_summed():

@@ -65,6 +65,27 @@ def test_on_arms_dealt_anew_there_is_nothing_to_find(tmp_path):
         assert found["arm"][rows].sum() == labels[rows].sum()
 
 
+def test_a_placebo_keeps_the_average_effect_and_no_other(tmp_path):
+    users = before(prepared(statement())[0])
+    users["y__minutes"] += 3.0 * (users["arm"] == "on")
+    known = users[users["y__minutes"].notna()]
+    measured = known.groupby("arm", observed=True)["y__minutes"].mean()
+    found = replicated(tmp_path, "permuted_1", users)
+    by_arm = found.groupby("arm")["outcome"].mean()
+    assert by_arm[1] - by_arm[0] == pytest.approx(measured["on"] - measured["off"], abs=0.2)
+    assert by_arm[1] - by_arm[0] > 2
+    gains = (known["x0"] > 0).to_numpy()
+    inside, outside = (found[rows].groupby("arm")["outcome"].mean().diff().iloc[-1] for rows in (gains, ~gains))
+    assert inside == pytest.approx(outside, abs=0.4)
+
+
+def test_an_event_stays_an_event_on_arms_dealt_anew(tmp_path):
+    users = before(prepared(statement())[0])
+    users["y__minutes"] = (users["y__minutes"] > 5).astype(float)
+    found = replicated(tmp_path, "permuted_1", users)
+    assert set(found["outcome"]) == {0.0, 1.0}
+
+
 def test_permutations_differ_from_each_other_and_not_from_themselves(tmp_path):
     users = before(prepared(statement())[0])
     one, again, two = (
