@@ -117,14 +117,26 @@ class _Rows:
 
     def undefined(self) -> str | None:
         """Why there is no effect to estimate; None where there is one."""
-        for members in (~self.treated, self.treated):
-            if members.sum() < MIN_UNITS:
-                return "too_few_units"
-            if self.clusters is not None and len(pd.unique(self.clusters[members])) < 2:
-                return "too_few_clusters"
-            if len(self.values) == 2 and self.values[1][members].mean() == 0:
-                return "zero_denominator"
-        return None
+        if reason := too_few(self.treated, self.clusters):
+            return reason
+        arms = (~self.treated, self.treated)
+        is_zero = len(self.values) == 2 and any(self.values[1][members].mean() == 0 for members in arms)
+        return "zero_denominator" if is_zero else None
+
+
+def too_few(treated: Mask, clusters: Any) -> str | None:
+    """Why arms, a mask of shape (n,), are too small to be compared, as a note; None where they are not.
+
+    Args:
+        treated: Shape (n,).
+        clusters: Labels, shape (n,); None: units are independent.
+    """
+    for members in (~treated, treated):
+        if members.sum() < MIN_UNITS:
+            return "too_few_units"
+        if clusters is not None and len(pd.unique(clusters[members])) < 2:
+            return "too_few_clusters"
+    return None
 
 
 def _measured(rows: _Rows, metric: Metric, treatment: str, experiment: Experiment) -> dict[str, Any]:

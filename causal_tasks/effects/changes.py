@@ -10,7 +10,7 @@ import pandas as pd
 from causal_tasks.data.columns import outcome_columns, pre_window_columns
 from causal_tasks.data.periods import Period
 from causal_tasks.effects.arguments import Mask
-from causal_tasks.effects.averages import LEVEL, MIN_UNITS, with_estimate
+from causal_tasks.effects.averages import LEVEL, too_few, with_estimate
 from causal_tasks.effects.did import METHOD, difference_in_differences
 from causal_tasks.effects.effect import Effect
 from causal_tasks.effects.event_study import EventStudy, event_study
@@ -132,7 +132,7 @@ def _effect(users: pd.DataFrame, compared: Mask, treated: Mask, metric: Metric, 
         if left_out.any():
             notes += (f"{code}: {int(left_out.sum())}",)
     arm, clusters = treated[known], _clusters(users, known)
-    if reason := _too_few(arm, clusters):
+    if reason := too_few(arm, clusters):
         return Effect.undefined(
             METHOD, n_control=int((~arm).sum()), n_treatment=int(arm.sum()), level=LEVEL, notes=(*notes, reason)
         )
@@ -165,7 +165,7 @@ def _event_study(users: pd.DataFrame, compared: Mask, treated: Mask, periods: Se
     values = users[[period.column for period in periods]].to_numpy()
     known = compared & ~np.isnan(values).any(axis=1)
     arm, clusters = treated[known], _clusters(users, known)
-    if _too_few(arm, clusters):
+    if too_few(arm, clusters):
         return None
     return event_study(
         values[known],
@@ -179,13 +179,3 @@ def _event_study(users: pd.DataFrame, compared: Mask, treated: Mask, periods: Se
 
 def _clusters(users: pd.DataFrame, rows: Mask) -> Any:
     return users["cluster"].to_numpy()[rows] if "cluster" in users else None
-
-
-def _too_few(treated: Mask, clusters: Any) -> str | None:
-    """Why the arms cannot be compared; None where they can."""
-    for members in (~treated, treated):
-        if members.sum() < MIN_UNITS:
-            return "too_few_units"
-        if clusters is not None and len(pd.unique(clusters[members])) < 2:
-            return "too_few_clusters"
-    return None

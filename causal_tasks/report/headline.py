@@ -87,6 +87,7 @@ class Headline:
             sentence,
             self._text("verdict.one_decision.leads") if story == "one_decision" and has_leads else "",
             self._detectable() if story in _WITH_DETECTABLE else "",
+            self._text("verdict.not_worth_its_cost") if self._is_not_worth_its_cost() and story != "invalid" else "",
             self._text("verdict.randomize") if self._observational and story != "invalid" else "",
         ]
         return self._text("words.space").join(filter(None, sentences))
@@ -201,6 +202,13 @@ class Headline:
             and tone_of(record["effect"]["interval"], metrics[record["metric"]].sign) == "bad"
         )
         return self._text("words.comma").join(harmed)
+
+    def _is_not_worth_its_cost(self) -> bool:
+        """Whether treatments have a cost and no rollout of any of them is reliably better than none."""
+        policy = (self._result["evidence"] or {}).get("policy") or {}
+        gains = [rollout["vs_none"]["interval"] for found in policy.values() for rollout in found["policies"]]
+        has_cost = any(found["cost"] > 0 for found in policy.values())
+        return has_cost and bool(gains) and all(low is None or low <= 0 for low, _ in gains)
 
     def _detectable(self) -> str:
         sizes = [by_share[DETECTABLE_SHARE] for by_share in self._result["evidence"]["detectable"].values()]

@@ -119,3 +119,11 @@ def test_wrong_arguments_are_refused(change, message):
     arguments = {"outcome": [1.0, 2.0, 3.0, 4.0], "covariates": [1.0, 2.0, 3.0, 4.0], **change}
     with pytest.raises(InputError, match=message):
         cross_fitted_proxy(arguments.pop("outcome"), arguments.pop("covariates"), **arguments)
+
+
+@pytest.mark.parametrize("outcome", ["visit", "conversion"])
+def test_a_thousand_users_of_whom_two_convert_have_a_proxy(outcome, test_data):
+    users = pd.read_csv(test_data / "criteo_uplift_1000.csv.gz")
+    for seed in range(4):
+        found = cross_fitted_proxy(users[outcome], users.filter(regex="^f"), seed=seed)
+        assert found.mean() == pytest.approx(users[outcome].mean())

@@ -86,3 +86,17 @@ def test_the_chart_writes_every_rollout_with_its_gain(layout):
     svg = to_svg(policy_chart(policies(), layout, "safe"), layout)
     for text in ("不放量", "全量放量", "+1,290 [+940, +1,640]", "每千名用户的收益（分钟）"):
         assert f">{text}<" in svg
+
+
+@pytest.mark.parametrize(
+    ("cost", "gain", "said"),
+    [(0.1, 0.1, True), (0.1, 0.9, False), (0.0, 0.1, False)],
+    ids=["not worth", "worth", "free"],
+)
+def test_the_action_says_where_no_rollout_is_worth_its_cost(cost, gain, said):
+    evidence = sample.evidence()
+    rollouts = [one("all", -0.2, 0.3), one("rules", gain, 0.2)]
+    evidence["policy"] = {"treatment": evidence["policy"]["treatment"] | {"cost": cost, "policies": rollouts}}
+    action = sample.result("found_positive", {"evidence": evidence})["verdict"]["action"]
+    assert ("扣除所述成本后" in action["zh"]) is said
+    assert ("After the stated cost" in action["en"]) is said
