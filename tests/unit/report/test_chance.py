@@ -7,7 +7,7 @@ from tests.unit.report import sample
 def test_rules_expected_by_chance_are_told_beside_rules_found():
     chance = tell(sample.result("found_both"), "zh").chance
     assert chance.sentence == (
-        "用同样的流程在没有真实效果的数据上挖掘了 3 次，平均每次偶然得到 0.3 条「证据充分」的规则；本次实际得到 3 条。"
+        "用同样的流程在没有人群差异的数据上挖掘了 3 次，平均每次偶然得到 0.3 条「证据充分」的规则；本次实际得到 3 条。"
     )
     assert chance.brief == "预计偶然得到 0.3 条，实际 3 条"
 
