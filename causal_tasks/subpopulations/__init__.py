@@ -4,6 +4,7 @@ from causal_tasks.evaluation.estimate import Estimate
 from causal_tasks.rule import Rule
 from causal_tasks.subpopulations.guardrails import Guardrail
 from causal_tasks.subpopulations.mining import mine
+from causal_tasks.subpopulations.ratio import Ratio
 from causal_tasks.subpopulations.records import ExaminedRule, Mining, Subpopulation, TreeNode
 from causal_tasks.subpopulations.rules import grow_tree
 
@@ -12,6 +13,7 @@ __all__ = [
     "ExaminedRule",
     "Guardrail",
     "Mining",
+    "Ratio",
     "Rule",
     "Subpopulation",
     "TreeNode",

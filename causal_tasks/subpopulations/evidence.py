@@ -14,6 +14,7 @@ from causal_tasks.effects.effect import NEAR_ZERO
 from causal_tasks.effects.inference import two_sided_quantile
 from causal_tasks.evaluation.estimate import LEVEL, Estimate
 from causal_tasks.evaluation.scores import dr_scores, mean_scores
+from causal_tasks.subpopulations.ratio import Denominator
 
 POWER = 0.8
 
@@ -32,9 +33,10 @@ class Evidence:
         independent_per_arm: Users covered, or their clusters, in the arm that has fewer of them.
         rarer_outcomes: For an outcome of 0 and 1: how often the rarer of the two occurs in the arm where that is less;
             None for other outcomes.
-        control_mean: Outcome that the covered users would have without treatment.
-        effect: Average effect inside; None where an arm has fewer than two users or clusters.
-        rest: Average effect outside; None as above.
+        control_mean: Outcome, or ratio, that the covered users would have without treatment.
+        effect: Average effect inside, of a ratio the effect on the covered users' own; None where an arm has fewer than
+            two users or clusters, or a ratio's mean denominator in it is not above zero by four standard errors.
+        rest: The same outside; None as above.
         contrast: Inside minus outside; None where either is.
         relative: ``effect`` / ``control_mean``; None where the mean is within four standard errors of zero.
     """
@@ -53,10 +55,13 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class _Mean:
-    """The mean of scores over a group; ``influence``, shape (n,), is zero outside it."""
+    """The mean of scores over a group, or a ratio of two; ``influence``, shape (n,), is zero outside it."""
 
     value: float
     influence: Vector
+
+    def minus(self, other: "_Mean | None") -> "_Mean | None":
+        return None if other is None else _Mean(self.value - other.value, self.influence - other.influence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,7 @@ class Scores:
         outcome: Shape (n,).
         binary: Whether every outcome is 0 or 1.
         clusters: Shape (n,), codes 0, 1, … of units that are not independent; None: all are.
+        denominator: Of an outcome that is a ratio, linearised; None: it is none.
     """
 
     effect: Vector
@@ -78,6 +84,7 @@ class Scores:
     outcome: Vector
     binary: bool
     clusters: NDArray[np.intp] | None
+    denominator: Denominator | None = None
 
     @classmethod
     def of(
@@ -89,8 +96,11 @@ class Scores:
         propensity: ArrayLike,
         *,
         clusters: Any = None,
+        denominator: Vector | None = None,
     ) -> Self:
         """Scores from outcomes and outcome models; arguments are those of ``dr_scores``.
+
+        ``denominator``, shape (n,), is ``Ratio.relative_denominator`` of an outcome that is a linearised ratio.
 
         Raises:
             InputError: A user has no cluster, or as for ``dr_scores``.
@@ -102,22 +112,25 @@ class Scores:
             outcome=outcome,
             binary=bool(np.isin(outcome, (0, 1)).all()),
             clusters=None if clusters is None else cluster_codes(clusters, rows=len(outcome)),
+            denominator=None if denominator is None else Denominator.of(denominator, treated, propensity),
         )
 
     def assess(self, inside: Mask, *, baseline: float = 0.0) -> Evidence:
         """The evidence on the users in ``inside``, shape (n,).
 
+        Of a ratio N/D the effect on a group is R(treatment) - R(control), R the group's mean score of N over that of D:
+        its own ratio, whatever that of all users is.
+
         Args:
             inside: Who is covered by the rule.
             baseline: Added to the control mean: the ratio around which a ratio was linearised.
+
+        Source: Delta method; Deng, Knoblich, Lu (2018), section 3.
         """
         n_treatment = int((inside & self.treated).sum())
-        within = self._mean(self.effect, inside)
-        outside = self._mean(self.effect, ~inside)
-        control = self._mean(self.control, inside)
-        contrast = (
-            _Mean(within.value - outside.value, within.influence - outside.influence) if within and outside else None
-        )
+        within, outside = self._effect(inside), self._effect(~inside)
+        control = self._level(self.control, ~self.treated, inside)
+        contrast = within.minus(outside) if within else None
         return Evidence(
             share=float(inside.mean()) if len(inside) else 0.0,
             n_control=int(inside.sum()) - n_treatment,
@@ -142,11 +155,31 @@ class Scores:
 
         Source: Lachin (1981), equation 1.
         """
-        everybody = self._estimate(self._mean(self.effect, np.ones(len(self.effect), dtype=bool)))
+        everybody = self._estimate(self._effect(np.ones(len(self.effect), dtype=bool)))
         if everybody is None:
             return dict.fromkeys(shares)
         multiple = two_sided_quantile(LEVEL) + float(ndtri(POWER))
         return {share: multiple * everybody.standard_error / math.sqrt(share) for share in shares}
+
+    def _effect(self, group: Mask) -> _Mean | None:
+        if self.denominator is None:
+            return self._mean(self.effect, group)
+        treatment = self._level(self.effect + self.control, self.treated, group)
+        return treatment.minus(self._level(self.control, ~self.treated, group)) if treatment else None
+
+    def _level(self, scores: Vector, received: Mask, group: Mask) -> _Mean | None:
+        """The outcome of ``group`` in one arm; of a ratio, what its own exceeds the one linearised around by.
+
+        With scores of (N - r D) / d, their mean over that of D / d is R - r.
+        """
+        above = self._mean(scores, group)
+        if above is None or self.denominator is None:
+            return above
+        below = self._mean(self.denominator.scores(group, received), group)
+        if below is None or below.value <= NEAR_ZERO * self._standard_error(below.influence):
+            return None
+        ratio = above.value / below.value
+        return _Mean(ratio, (above.influence - ratio * below.influence) / below.value)
 
     def _mean(self, scores: Vector, group: Mask) -> _Mean | None:
         """The mean over ``group``; None where an arm has fewer than two independent units in it."""

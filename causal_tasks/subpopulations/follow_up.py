@@ -1,7 +1,6 @@
 """The next experiment, written out: for each rule worth it who, how many, for how long, and what refutes the rule."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -9,6 +8,7 @@ import pandas as pd
 
 from causal_tasks.data.columns import outcome_columns, pre_window_columns
 from causal_tasks.effects.arguments import Mask
+from causal_tasks.effects.ratio import linearised
 from causal_tasks.evaluation.estimate import LEVEL
 from causal_tasks.experiment import Experiment
 from causal_tasks.rule import Rule
@@ -45,8 +45,7 @@ def follow_ups(
     sized for it too small. Where there is none in the claimed direction, the bound nearest to zero takes its place, of
     the FCR interval or else of the plain one; ``basis`` says which. Where even that claims nothing, or a ratio has no
     denominator in control, the rule gets no follow-up. How much users vary, and what the pre-window explains of it, is
-    measured inside the rule. The effect of a ratio is turned into that on the ratio among the rule's own users. No arm
-    is smaller than the follow-up's own check ``arm_size`` asks.
+    measured inside the rule. No arm is smaller than the follow-up's own check ``arm_size`` asks.
 
     Args:
         experiment: In which the rules were found.
@@ -106,48 +105,30 @@ class Claim(NamedTuple):
             None,
         )
 
-    def times(self, factor: float) -> "Claim":
-        """The claim in another unit."""
-        low, high = self.interval
-        return Claim(factor * self.effect, (factor * low, factor * high), self.basis)
 
+def _noise(experiment: Experiment, users: pd.DataFrame, inside: Mask, treatment: str) -> Noise | None:
+    """How much the primary metric varies among estimation users inside a rule, in control or the rule's treatment.
 
-@dataclass(frozen=True, slots=True)
-class _Segment:
-    """The primary metric among estimation users inside a rule, in control or the rule's treatment.
-
-    Attributes:
-        noise: How much it varies.
-        unit: What an effect among all users is multiplied by, to be one among these: of a ratio, the mean denominator
-            of all over that of these; else 1.
+    A ratio is linearised around their own in control; None where that has no denominator.
     """
-
-    noise: Noise
-    unit: float
-
-    @classmethod
-    def measured(cls, experiment: Experiment, users: pd.DataFrame, inside: Mask, treatment: str) -> Self | None:
-        metric = experiment.primary
-        columns = list(outcome_columns(metric))
-        known = users[columns].notna().all(axis=1).to_numpy()
-        compared = users["arm"].isin([experiment.control, treatment]).to_numpy()
-        estimation = (users["part"] == "estimation").to_numpy()
-        rows = users[inside & known & compared & estimation]
-        treated = (rows["arm"] == treatment).to_numpy()
-        clusters = rows["cluster"].to_numpy() if "cluster" in rows else None
-        values = [rows[column].to_numpy(dtype=np.float64) for column in columns]
-        if metric.is_ratio:
-            reference = users[known & (users["arm"] == experiment.control).to_numpy() & ~estimation]
-            numerator, denominator = values
-            mean = float(denominator[~treated].mean())
-            if mean <= 0:
-                return None
-            ratio = float(numerator[~treated].mean()) / mean
-            noise = Noise.of((numerator - ratio * denominator) / mean, treated, clusters=clusters)
-            return cls(noise, unit=float(reference[columns[1]].mean()) / mean)
-        (before,) = pre_window_columns(metric)
-        history = rows[before].to_numpy(dtype=np.float64) if before in rows else None
-        return cls(Noise.of(values[0], treated, before=history, clusters=clusters), unit=1.0)
+    metric = experiment.primary
+    columns = list(outcome_columns(metric))
+    known = users[columns].notna().all(axis=1).to_numpy()
+    compared = users["arm"].isin([experiment.control, treatment]).to_numpy()
+    estimation = (users["part"] == "estimation").to_numpy()
+    rows = users[inside & known & compared & estimation]
+    treated = (rows["arm"] == treatment).to_numpy()
+    clusters = rows["cluster"].to_numpy() if "cluster" in rows else None
+    values = [rows[column].to_numpy(dtype=np.float64) for column in columns]
+    if metric.is_ratio:
+        numerator, denominator = values
+        mean = float(denominator[~treated].mean())
+        if mean <= 0:
+            return None
+        return Noise.of(linearised(numerator, denominator, ~treated) / mean, treated, clusters=clusters)
+    (before,) = pre_window_columns(metric)
+    history = rows[before].to_numpy(dtype=np.float64) if before in rows else None
+    return Noise.of(values[0], treated, before=history, clusters=clusters)
 
 
 def _planned(
@@ -159,22 +140,21 @@ def _planned(
     """The follow-up of one rule; None where nothing claims an effect, or none could be measured."""
     rule = Rule.model_validate(record["rule"])
     inside = np.asarray(rule.mask(users[list(rule.features)]), dtype=bool)
-    segment = _Segment.measured(experiment, users, inside, record["treatment"])
+    noise = _noise(experiment, users, inside, record["treatment"])
     claim = Claim.of(record)
-    if segment is None or claim is None:
+    if noise is None or claim is None:
         return None
-    claim = claim.times(segment.unit)
-    n_per_arm = max(users_per_arm(claim.effect, segment.noise), experiment.thresholds.units_per_arm)
+    n_per_arm = max(users_per_arm(claim.effect, noise), experiment.thresholds.units_per_arm)
     return {
         **{field: record[source] for field, source in (("rule", "id"), ("treatment", "treatment"), ("kind", "kind"))},
         "effect": claim.effect,
         "basis": claim.basis,
         "refuted_below": claim.effect,
         "n_per_arm": n_per_arm,
-        "detectable": detectable_effect(n_per_arm, segment.noise),
+        "detectable": detectable_effect(n_per_arm, noise),
         "power": POWER,
         "level": round(1 - LEVEL, 6),
-        "variance_explained": segment.noise.explained,
+        "variance_explained": noise.explained,
         **_time_needed(experiment, users, inside, 2 * n_per_arm),
         "experiment": follow_up_statement(
             experiment,

@@ -11,9 +11,10 @@ from causal_tasks.data.columns import outcome_columns
 from causal_tasks.errors import InputError
 from causal_tasks.experiment import Experiment, Metric
 from causal_tasks.run_folder import StageContext
-from causal_tasks.subpopulations.evidence import Mask, Vector
+from causal_tasks.subpopulations.evidence import Vector
 from causal_tasks.subpopulations.follow_up import follow_up_columns
 from causal_tasks.subpopulations.guardrails import Guardrail
+from causal_tasks.subpopulations.ratio import Ratio
 from causal_tasks.subpopulations.search import Search
 from causal_tasks.subpopulations.users import Users
 from causal_tasks.uplift.outcome import outcome_baseline, user_outcome
@@ -56,6 +57,7 @@ class Inputs:
         outcome = user_outcome(frame, metric, control=experiment.control)
         known = ~np.isnan(outcome)
         rows = frame[known]
+        baseline = outcome_baseline(frame, metric, control=experiment.control)
         return cls(
             frame=frame,
             users=Users.checked(
@@ -68,10 +70,12 @@ class Inputs:
                 shares=experiment.expected_shares if experiment.randomized else _observed_shares(rows),
                 propensity=None if experiment.randomized else _propensity(context, frame)[known],
                 clusters=rows["cluster"].to_numpy() if experiment.cluster else None,
+                ratio=Ratio(*_values(rows, metric)) if metric.is_ratio else None,
+                baseline=baseline,
             ),
             units=rows["unit"],
             uplift=own_unit(predictions[known], experiment),
-            search=_search(context, frame, known, features),
+            search=_search(context, rows, features, baseline=baseline),
             caps=context.read_json("prepare", "profile")["caps"],
         )
 
@@ -133,34 +137,31 @@ def _propensity(context: StageContext, frame: pd.DataFrame) -> pd.DataFrame:
     return _by_arm(table, "propensity__", context.experiment.treatments)
 
 
-def _search(context: StageContext, frame: pd.DataFrame, known: Mask, features: Sequence[str]) -> Search:
+def _search(context: StageContext, rows: pd.DataFrame, features: Sequence[str], *, baseline: float) -> Search:
     experiment = context.experiment
     return Search(
         sign=experiment.primary.sign,
-        baseline=outcome_baseline(frame, experiment.primary, control=experiment.control),
+        baseline=baseline,
         validity=context.read_json("validate", "verdict")["status"],
         max_depth=experiment.mining.max_depth,
         min_share=experiment.mining.min_share,
         stability_trees=experiment.mining.stability_trees,
-        seeds=_seeds(context, frame["unit"][known]),
-        guardrails={
-            metric.name: Guardrail(_guarded(frame, metric, experiment.control)[known], metric.sign)
-            for metric in _guardrails(experiment)
-        },
+        seeds=_seeds(context, rows["unit"]),
+        guardrails={metric.name: _guardrail(rows, metric) for metric in _guardrails(experiment)},
         names=experiment.features.display_names(),
         actionable=frozenset(name for name in features if experiment.features[name].actionable),
         seed=experiment.mining.seed,
     )
 
 
-def _guarded(frame: pd.DataFrame, metric: Metric, control: str) -> Vector:
-    """A guardrail metric by user; missing for all where a ratio has no denominator to be linearised around."""
-    if metric.is_ratio:
-        denominator = frame[outcome_columns(metric)[1]]
-        reference = (frame["part"] == "discovery") & (frame["arm"] == control)
-        if not denominator[reference].sum() > 0:
-            return np.full(len(frame), np.nan)
-    return user_outcome(frame, metric, control=control)
+def _values(rows: pd.DataFrame, metric: Metric) -> list[Vector]:
+    """A metric by user; of a ratio its numerator and its denominator."""
+    return [rows[column].to_numpy(dtype=np.float64, na_value=np.nan) for column in outcome_columns(metric)]
+
+
+def _guardrail(rows: pd.DataFrame, metric: Metric) -> Guardrail:
+    outcome, *denominator = _values(rows, metric)
+    return Guardrail(outcome, metric.sign, *denominator)
 
 
 def _seeds(context: StageContext, units: "pd.Series[Any]") -> dict[str, Vector] | None:

@@ -13,6 +13,7 @@ from causal_tasks.subpopulations.findings import Finding, findings
 from causal_tasks.subpopulations.grades import Validity, grade
 from causal_tasks.subpopulations.guardrails import Guardrail
 from causal_tasks.subpopulations.overlap import jaccard, repeated, unique_shares
+from causal_tasks.subpopulations.ratio import Ratio
 from causal_tasks.subpopulations.records import Mining, Repeat, Subpopulation
 from causal_tasks.subpopulations.search import Search
 from causal_tasks.subpopulations.users import Users, require_equal_length
@@ -32,6 +33,7 @@ def mine(
     clusters: ArrayLike | None = None,
     sign: int = 1,
     baseline: float = 0.0,
+    ratio: Ratio | None = None,
     validity: Validity = "valid",
     max_depth: int = 3,
     min_share: float = 0.03,
@@ -65,6 +67,8 @@ def mine(
         clusters: Shape (n,), units that are not independent; None: all are.
         sign: +1 where more of the outcome is better, -1 where less is.
         baseline: Added to control means: the ratio around which a ratio was linearised.
+        ratio: Of an outcome (N - baseline D) / d: its N and D, by which effects are those on the ratio of the covered
+            users themselves. None: effects are mean differences of the outcome.
         validity: Verdict on the experiment; rules of an invalid one are never confirmed.
         max_depth: Conditions per rule, at most.
         min_share: Smallest share of users that a rule may cover.
@@ -78,7 +82,8 @@ def mine(
         seed: Of everything random.
 
     Raises:
-        InputError: Lengths differ, a value is missing, an arm is unknown, or as for ``grow_tree``.
+        InputError: Lengths differ, a value is missing, an arm is unknown, the outcome is not the linearisation of
+            ``ratio``, or as for ``grow_tree``.
     """
     users = Users.checked(
         features,
@@ -90,6 +95,8 @@ def mine(
         shares=shares,
         propensity=propensity,
         clusters=clusters,
+        ratio=ratio,
+        baseline=baseline,
     )
     search = Search(
         sign=sign,
@@ -118,6 +125,7 @@ def mine_users(users: Users, uplift: pd.DataFrame, search: Search) -> Mining:
         features=users.features,
         uplift=uplift,
         **{f"guardrail {name}": guardrail.outcome for name, guardrail in search.guardrails.items()},
+        **{f"denominator of {name}": guardrail.denominator for name, guardrail in search.guardrails.items()},
         **{f"seeds of {treatment}": predictions for treatment, predictions in (search.seeds or {}).items()},
     )
     comparisons = [

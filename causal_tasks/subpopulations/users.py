@@ -12,6 +12,7 @@ from causal_tasks.effects.arguments import cluster_codes, finite
 from causal_tasks.effects.matched_units import OVERLAP
 from causal_tasks.errors import InputError
 from causal_tasks.subpopulations.evidence import Mask, Scores, Vector
+from causal_tasks.subpopulations.ratio import Ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Users:
         propensity: By treatment, shape (n,): probability of being treated for users in control or that treatment;
             None: arms were dealt at random.
         clusters: Shape (n,), codes 0, 1, …; None: all users are independent.
+        denominator: Shape (n,), ``Ratio.relative_denominator`` of an outcome that is a linearised ratio; None: it is
+            none.
     """
 
     features: pd.DataFrame
@@ -40,6 +43,7 @@ class Users:
     shares: Mapping[Any, float]
     propensity: Mapping[Any, Vector] | None
     clusters: NDArray[np.intp] | None
+    denominator: Vector | None = None
 
     @classmethod
     def checked(
@@ -54,12 +58,14 @@ class Users:
         shares: Mapping[Any, float] | None,
         propensity: pd.DataFrame | None,
         clusters: ArrayLike | None,
+        ratio: Ratio | None = None,
+        baseline: float = 0.0,
     ) -> Self:
         """The arguments of ``mine`` in one form; ``arms`` is control, then the treatments.
 
         Raises:
             InputError: Lengths differ, a value is missing, an arm is unknown, or has no discovery user where its mean
-                is needed.
+                is needed, or the outcome is not the linearisation of ``ratio`` around ``baseline``.
         """
         values = finite(outcome, name="outcome")
         labels = np.asarray(treatment, dtype=object)
@@ -72,6 +78,8 @@ class Users:
             means=means,
             propensity=propensity,
             clusters=clusters,
+            numerator=None if ratio is None else ratio.numerator,
+            denominator=None if ratio is None else ratio.denominator,
         )
         arm = _positions(labels, arms)
         if shares is not None and (absent := [label for label in arms if not shares.get(label, 0) > 0]):
@@ -86,6 +94,7 @@ class Users:
             shares=shares or dict.fromkeys(arms, 1.0),
             propensity=None if propensity is None else _propensities(propensity, arm, arms),
             clusters=None if clusters is None else cluster_codes(clusters, rows=len(values)),
+            denominator=None if ratio is None else ratio.relative_denominator(values, baseline=baseline),
         )
 
     @property
@@ -146,6 +155,7 @@ class Users:
             self.means[rows, self.arms.index(treatment)],
             self.probability(treatment, rows),
             clusters=self.clusters_of(rows),
+            denominator=None if self.denominator is None else self.denominator[rows],
         )
 
     def _independent(self, rows: Mask) -> int:
