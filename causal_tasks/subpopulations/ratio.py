@@ -1,4 +1,4 @@
-"""Outcomes that are ratios: what a group's own ratio needs beside the outcome that was linearised around everybody's."""
+"""Outcomes that are ratios: what a group's own ratio needs beside an outcome linearised around everybody's."""
 
 from dataclasses import dataclass
 

@@ -8,7 +8,7 @@ from causal_tasks.data.simulate import simulate_experiment
 from causal_tasks.experiment import Mining
 from tests.statistical.page import write_section
 
-EXPERIMENTS, USERS = 40, 20_000
+EXPERIMENTS, USERS = 20, 20_000
 LIGHT = Mining(candidates=("t_lightgbm",), finalists=1, trials=1, placebos=0)
 
 BODY = """{experiments} simulated experiments of {users:,} users without any effect, from raw tables to the report, with

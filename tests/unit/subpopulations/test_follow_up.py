@@ -10,7 +10,7 @@ from causal_tasks.experiment import Experiment
 from causal_tasks.rule import Rule
 from causal_tasks.subpopulations.follow_up import follow_up_columns, follow_ups
 from causal_tasks.subpopulations.follow_up_statement import addressed, follow_up_id
-from causal_tasks.subpopulations.sizing import Noise, users_per_arm
+from causal_tasks.subpopulations.sizing import Noise, detectable_effect, users_per_arm
 
 USERS = 40_000
 YOUNG = {"all": [{"feature": "age", "op": "<=", "value": 30.0, "missing": False}]}
@@ -221,18 +221,19 @@ def test_the_follow_up_of_a_dataset_expects_another_file_and_no_days():
     assert (dataset.uri, dataset.arm_column) == ("s3://lake/wide/music.r2.s1.csv.gz", "group")
 
 
-def test_the_effect_on_a_ratio_is_that_on_the_ratio_of_the_rules_own_users():
-    """The young have three times the views: an effect per average view is a third of it per view of theirs."""
+def test_a_ratio_is_sized_by_the_noise_of_the_ratio_of_the_rules_own_users():
+    """The young have three times the views, so that their ratio is less noisy; the effect is on it already."""
     experiment = stated(metrics=[{"name": "rate", "numerator": "clicks", "denominator": "views", "role": "primary"}])
     users = users_of(experiment)
     (plan,) = planned(experiment, rule(), users=users)
-    control = users[users["arm"] == "off"]
-    young = control[(control["age"] <= 30) & (control["part"] == "estimation")]
-    everybody = control[control["part"] == "discovery"]
-    factor = everybody["den__rate"].mean() / young["den__rate"].mean()
-    assert factor < 0.7
-    assert plan["effect"] == pytest.approx(0.15 * factor)
-    assert plan["experiment"]["follows"]["predicted"]["interval"] == pytest.approx([0.05 * factor, 0.35 * factor])
+    young = users[(users["age"] <= 30) & (users["part"] == "estimation") & users["arm"].isin(["off", "on"])]
+    control = young[young["arm"] == "off"]
+    ratio = control["num__rate"].sum() / control["den__rate"].sum()
+    own = (young["num__rate"] - ratio * young["den__rate"]) / control["den__rate"].mean()
+    noise = Noise.of(own, (young["arm"] == "on").to_numpy())
+    assert plan["detectable"] == pytest.approx(detectable_effect(plan["n_per_arm"], noise))
+    assert plan["effect"] == 0.15
+    assert plan["experiment"]["follows"]["predicted"]["interval"] == [0.05, 0.35]
     assert plan["variance_explained"] == 0
     assert planned(experiment, rule(), users=users.assign(den__rate=np.where(users["age"] <= 30, 0.0, 1.0))) == []
 

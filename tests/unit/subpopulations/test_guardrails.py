@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from causal_tasks.effects import difference_in_means
+from causal_tasks.effects import difference_in_means, ratio_of_means
 from causal_tasks.subpopulations.guardrails import Guardrail, guardrail_effects
 from causal_tasks.subpopulations.users import Users
 
@@ -32,9 +32,9 @@ def inside(people):
     return (people.features["x"] > 0.5).to_numpy()
 
 
-def one(people, values, *, sign=1, rows=None):
+def one(people, values, *, sign=1, rows=None, denominator=None):
     rows = inside(people) if rows is None else rows
-    (effect,) = guardrail_effects({"speed": Guardrail(values, sign)}, people, rows, "on")
+    (effect,) = guardrail_effects({"speed": Guardrail(values, sign, denominator)}, people, rows, "on")
     return effect
 
 
@@ -51,6 +51,42 @@ def test_it_is_the_difference_of_means_of_covered_estimation_users():
         expected.interval,
         expected.p_value,
     )
+
+
+def test_of_a_ratio_it_is_the_difference_of_the_covered_users_own_ratios():
+    """More seconds to be slow in is no harm, though everybody's ratio would call it one."""
+    people = users()
+    random = np.random.default_rng(6)
+    seconds = random.poisson(20, N) * np.where(people.arm == 1, 2.0, 1.0)
+    errors = random.poisson(np.where(inside(people), 0.1, 0.7) * seconds).astype(float)
+    errors[::7], seconds[::11] = np.nan, np.nan
+    rows = inside(people) & ~people.discovery & (people.arm < 2) & ~np.isnan(errors + seconds)
+    expected = ratio_of_means(errors[rows], seconds[rows], people.arm[rows])
+    found = one(people, errors, denominator=seconds, sign=-1)
+    assert (found.effect.estimate, found.effect.interval) == (expected.estimate, expected.interval)
+    assert found.tone == "unclear"
+    assert one(people, errors, denominator=np.where(people.arm == 1, seconds, 0.0)).effect is None
+
+
+def test_a_ratio_is_weighted_by_propensities_where_nobody_dealt_the_arms():
+    random = np.random.default_rng(7)
+    x = random.random(40_000)
+    probability = 0.2 + 0.6 * x
+    people = users(
+        features=pd.DataFrame({"x": x}),
+        outcome=np.zeros(40_000),
+        treatment=np.where(random.random(40_000) < probability, "on", "off"),
+        arms=("off", "on"),
+        discovery=random.random(40_000) < 0.5,
+        propensity=pd.DataFrame({"on": probability}),
+    )
+    seconds = random.poisson(10, 40_000) + 1.0
+    errors = x * seconds
+    rows = ~people.discovery
+    assert ratio_of_means(errors[rows], seconds[rows], people.arm[rows]).estimate > 0.15
+    found = one(people, errors, denominator=seconds, rows=np.ones(40_000, dtype=bool)).effect
+    assert abs(found.estimate) < 4 * found.standard_error
+    assert found.standard_error < 0.01
 
 
 @pytest.mark.parametrize(
