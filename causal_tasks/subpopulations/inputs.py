@@ -72,6 +72,7 @@ class Inputs:
                 clusters=rows["cluster"].to_numpy() if experiment.cluster else None,
                 ratio=Ratio(*_values(rows, metric)) if metric.is_ratio else None,
                 baseline=baseline,
+                overlap=(experiment.thresholds.propensity, 1 - experiment.thresholds.propensity),
             ),
             units=rows["unit"],
             uplift=own_unit(predictions[known], experiment),

@@ -76,7 +76,8 @@ def _users(predictions: pd.DataFrame, inputs: Inputs, experiment: Experiment, it
         means=predicted_means(predictions, experiment),
         shares=real.shares,
         propensity=None if real.propensity is None else pd.DataFrame(dict(real.propensity)).iloc[known],
-        clusters=None if real.clusters is None else np.asarray(real.clusters)[known],
+        clusters=None if real.clusters is None else real.clusters[known],
+        overlap=real.overlap,
     )
 
 

@@ -32,6 +32,7 @@ class Users:
         clusters: Shape (n,), codes 0, 1, …; None: all users are independent.
         denominator: Shape (n,), ``Ratio.relative_denominator`` of an outcome that is a linearised ratio; None: it is
             none.
+        overlap: Propensities between which users have somebody alike in the other arm.
     """
 
     features: pd.DataFrame
@@ -44,6 +45,7 @@ class Users:
     propensity: Mapping[Any, Vector] | None
     clusters: NDArray[np.intp] | None
     denominator: Vector | None = None
+    overlap: tuple[float, float] = OVERLAP
 
     @classmethod
     def checked(
@@ -60,6 +62,7 @@ class Users:
         clusters: ArrayLike | None,
         ratio: Ratio | None = None,
         baseline: float = 0.0,
+        overlap: tuple[float, float] = OVERLAP,
     ) -> Self:
         """The arguments of ``mine`` in one form; ``arms`` is control, then the treatments.
 
@@ -95,6 +98,7 @@ class Users:
             propensity=None if propensity is None else _propensities(propensity, arm, arms),
             clusters=None if clusters is None else cluster_codes(clusters, rows=len(values)),
             denominator=None if ratio is None else ratio.relative_denominator(values, baseline=baseline),
+            overlap=overlap,
         )
 
     @property
@@ -124,7 +128,7 @@ class Users:
         if self.propensity is None:
             return rows
         probability = self.propensity[treatment]
-        return rows & (probability >= OVERLAP[0]) & (probability <= OVERLAP[1])
+        return rows & (probability >= self.overlap[0]) & (probability <= self.overlap[1])
 
     def trimmed(self, treatment: Any) -> int:
         """Estimation users in control or ``treatment`` that are left out because nobody alike is in the other arm."""

@@ -6,7 +6,7 @@ from causal_tasks.report.caveats import BALANCED
 from causal_tasks.report.charts.canvas import Layout, chart_of, quiet_axis
 from causal_tasks.report.charts.rows import Placement, RowCanvas
 from causal_tasks.report.palette import INK, MUTED, PALETTES
-from causal_tasks.report.sections.balance import OVERLAP, Balance
+from causal_tasks.report.sections.balance import Balance
 
 
 def love_chart(balance: Balance, layout: Layout, theme: str) -> Any:
@@ -56,7 +56,7 @@ def overlap_chart(balance: Balance, layout: Layout, theme: str) -> Any:
     y = alt.Scale(domain=[-1.08 * most, 1.08 * most], nice=False)
     ends = [
         {"low": low, "high": high, "top": 1.08 * most, "zero": -1.08 * most}
-        for low, high in ((0.0, OVERLAP[0]), (OVERLAP[1], 1.0))
+        for low, high in ((0.0, balance.overlap_bounds[0]), (balance.overlap_bounds[1], 1.0))
     ]
 
     def drawn(rows: list[dict[str, Any]]) -> Any:

@@ -14,9 +14,6 @@ from causal_tasks.report.tone import tone_of
 MOST_DRAWN = 20
 """Covariates in the picture; the table has all."""
 
-OVERLAP = (0.05, 0.95)
-"""Propensities outside of which a user has nobody to be compared with."""
-
 _TOLD = frozenset({"unbalanced", "placebo_failed"})
 """Notes of a matching that title and placebo tell already."""
 
@@ -55,6 +52,7 @@ class Balance:
         points: Worst before first, at most ``MOST_DRAWN``.
         rows: Every covariate: name, difference before, difference after.
         overlap: Propensities of both arms.
+        overlap_bounds: Propensities between which users are compared.
         x_title: Of the axis of differences.
         overlap_title: Of the overlap.
         overlap_x: Of its horizontal axis.
@@ -71,6 +69,7 @@ class Balance:
     points: tuple[CovariatePoint, ...]
     rows: tuple[tuple[str, str, str], ...]
     overlap: tuple[OverlapBin, ...]
+    overlap_bounds: tuple[float, float]
     x_title: str
     overlap_title: str
     overlap_x: str
@@ -89,6 +88,8 @@ def _balance(briefing: Briefing, treatment: str, record: Mapping[str, Any]) -> B
     apart = sum(abs(row["after"]) >= BALANCED for row in record["covariates"])
     placebo = record["placebo"]
     trimmed = record["trimmed"]
+    least = briefing.experiment.thresholds.propensity
+    bounds = (least, 1 - least)
     return Balance(
         treatment=briefing.named(treatment),
         title=text(
@@ -113,7 +114,8 @@ def _balance(briefing: Briefing, treatment: str, record: Mapping[str, Any]) -> B
             )
             for row in record["covariates"]
         ),
-        overlap=_overlap(record["overlap"]),
+        overlap=_overlap(record["overlap"], bounds),
+        overlap_bounds=bounds,
         x_title=text("balance.x"),
         overlap_title=text("balance.overlap", share=numbers.percent(trimmed["share"])),
         overlap_x=text("balance.overlap_x"),
@@ -154,10 +156,10 @@ def _facts(briefing: Briefing, record: Mapping[str, Any]) -> tuple[tuple[str, st
     return tuple((text(f"balance.{name}"), value) for name, value in values.items() if value is not None)
 
 
-def _overlap(record: Mapping[str, Any]) -> tuple[OverlapBin, ...]:
+def _overlap(record: Mapping[str, Any], bounds: tuple[float, float]) -> tuple[OverlapBin, ...]:
     edges, sides = record["edges"], (record["treatment"], record["control"])
     totals = [max(1, sum(counts)) for counts in sides]
-    low, high = OVERLAP
+    low, high = bounds
     return tuple(
         OverlapBin(
             low=left,

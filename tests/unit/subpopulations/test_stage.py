@@ -304,6 +304,14 @@ def test_an_observational_comparison_confirms_nothing_and_leaves_out_users_witho
     json.dumps(found, allow_nan=False)
 
 
+def test_the_experiment_says_how_unlike_users_may_be(tmp_path):
+    experiment = stated(randomized=False, thresholds={"propensity": 0.02})
+    users, predictions = prepared(experiment)
+    found = mined(tmp_path, experiment, users, predictions)
+    assert found["evidence"]["trimmed"] == {"on": 0}
+    assert found["tree"]["on"]["n"] == (users["part"] == "estimation").sum()
+
+
 def test_arms_that_share_no_users_of_one_kind_are_refused(tmp_path):
     experiment = stated(randomized=False)
     with pytest.raises(InputError, match="on: of 0 estimation users that can be compared, an arm has 0"):
