@@ -48,7 +48,7 @@ _METRICS: tuple[dict[str, Any], ...] = (
     },
     {
         "name": "spend",
-        "cap": {"quantile": 0.999},
+        "cap": {"quantile": 0.9995},
         "display": {"zh": "付费金额", "en": "Spend"},
         "unit": {"zh": "元", "en": "CNY"},
     },
