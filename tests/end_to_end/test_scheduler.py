@@ -21,7 +21,7 @@ pytestmark = pytest.mark.stack
 WATCHER, BACKFILLER = "watch_experiments", "backfill_experiments"
 USERS = 4_000
 DEAD = "t_nobody"
-MINING = Mining(candidates=("t_lightgbm", "s_xgboost", DEAD), finalists=1, trials=30, placebos=1)
+MINING = Mining(candidates=("t_lightgbm", "s_xgboost", DEAD), finalists=1, trials=30, placebos=0)
 """Three candidates, one of which cannot be trained; trials enough to be killed among them."""
 
 

@@ -28,6 +28,10 @@ def lake(tmp_path_factory):
     lake = tmp_path_factory.mktemp("lake")
     light = ("--candidate", "t_lightgbm", "--candidate", "x_xgboost", "--trials", 4)
     causal_tasks("simulate", "--users", 8000, "--experiment-id", "music", "--seed", 3, *light, lake=lake)
+    stated = lake / "experiments/music.json"
+    statement = json.loads(stated.read_text())
+    statement["mining"]["placebos"] = 0
+    stated.write_text(json.dumps(statement))
     return lake
 
 
