@@ -13,6 +13,9 @@ from causal_tasks.errors import InputError
 
 LEVEL = 0.95
 
+POWER = 0.8
+"""Probability of seeing an effect for which a detectable effect or a sample size is given."""
+
 Vector = NDArray[np.float64]
 
 

@@ -12,11 +12,9 @@ from scipy.special import ndtri
 from causal_tasks.effects.arguments import cluster_codes
 from causal_tasks.effects.effect import NEAR_ZERO
 from causal_tasks.effects.inference import two_sided_quantile
-from causal_tasks.evaluation.estimate import LEVEL, Estimate
+from causal_tasks.evaluation.estimate import LEVEL, POWER, Estimate
 from causal_tasks.evaluation.scores import dr_scores, mean_scores
 from causal_tasks.subpopulations.ratio import Denominator
-
-POWER = 0.8
 
 Vector = NDArray[np.float64]
 Mask = NDArray[np.bool_]

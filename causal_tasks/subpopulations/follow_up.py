@@ -9,11 +9,11 @@ import pandas as pd
 from causal_tasks.data.columns import outcome_columns, pre_window_columns
 from causal_tasks.effects.arguments import Mask
 from causal_tasks.effects.ratio import linearised
-from causal_tasks.evaluation.estimate import LEVEL
+from causal_tasks.evaluation.estimate import LEVEL, POWER
 from causal_tasks.experiment import Experiment
 from causal_tasks.rule import Rule
 from causal_tasks.subpopulations.follow_up_statement import follow_up_statement
-from causal_tasks.subpopulations.sizing import POWER, Noise, days_to_enrol, detectable_effect, users_per_arm
+from causal_tasks.subpopulations.sizing import Noise, days_to_enrol, detectable_effect, users_per_arm
 
 PER_KIND = 3
 """Follow-ups at most for positive rules, and as many for negative ones."""

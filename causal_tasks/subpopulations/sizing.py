@@ -11,9 +11,7 @@ from scipy.special import ndtri
 from causal_tasks.effects.arguments import Floats, Mask, cluster_codes, finite
 from causal_tasks.effects.inference import two_sided_quantile
 from causal_tasks.errors import InputError
-from causal_tasks.evaluation.estimate import LEVEL
-
-POWER = 0.8
+from causal_tasks.evaluation.estimate import LEVEL, POWER
 
 
 @dataclass(frozen=True, slots=True)
