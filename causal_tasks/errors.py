@@ -15,7 +15,7 @@ class CausalTasksError(Exception):
         super().__init__(f"{message}; {remedy}" if remedy else message)
 
 
-class InputError(CausalTasksError):
+class InputError(CausalTasksError, ValueError):
     """The experiment, its tables or an argument is wrong; trying again changes nothing."""
 
 

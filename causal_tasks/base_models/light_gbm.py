@@ -1,18 +1,30 @@
 """Gradient-boosted trees by LightGBM."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from causal_tasks.base_models.design import BINNED_FROM, DesignMatrix
 from causal_tasks.base_models.features import Features
 from causal_tasks.base_models.outcome import Outcome
 from causal_tasks.base_models.search_space import Range
+from causal_tasks.base_models.stored_design import StoredDesign
 from causal_tasks.base_models.tree_model import TreeModel
+from causal_tasks.errors import InputError
+
+_BINNING: Mapping[str, Any] = {
+    # The bins serve models with leaves of every size.
+    "feature_pre_filter": False,
+    "bin_construct_sample_cnt": BINNED_FROM,
+    "deterministic": True,
+    "force_col_wise": True,
+    "verbosity": -1,
+}
 
 
 class LightGBM(TreeModel):
@@ -20,9 +32,8 @@ class LightGBM(TreeModel):
 
     The same data and parameters give the same model bit by bit, whatever ``n_jobs``: histograms are built column by
     column, because row by row their sums depend on the number of threads. Outcomes of only 0 and 1 are fitted with
-    log loss, all others with squared loss; both predict means. Levels of a category that were not there in ``fit``
-    count as missing. The defaults are small trees with large leaves, since effects are small beside the noise of an
-    outcome.
+    log loss, all others with squared loss; both predict means. The defaults are small trees with large leaves, since
+    effects are small beside the noise of an outcome.
 
     Args:
         n_estimators: Number of trees.
@@ -91,26 +102,57 @@ class LightGBM(TreeModel):
         import lightgbm
 
         self.booster_ = lightgbm.Booster(model_file=path)
-        names = [unquote(name) for name in self.booster_.feature_name()]
-        positions = self.booster_.params.get("categorical_feature", ())
-        levels = zip(positions, self.booster_.pandas_categorical or (), strict=True)
-        known = {names[position]: tuple(found) for position, found in levels}
-        self.features_ = Features({name: known.get(name) for name in names})
+        self.features_ = Features.from_json(self.booster_.pandas_categorical[0][0])
         return self
 
-    def _train(self, X: pd.DataFrame, features: Features, outcome: Outcome) -> Any:
+    def _train(self, design: DesignMatrix | StoredDesign, outcome: Outcome) -> Any:
         import lightgbm
 
+        if isinstance(design, StoredDesign):
+            raise InputError("LightGBM cannot learn from a file", remedy="use XGBoost or RandomForest")
         parameters = self._lightgbm_parameters(outcome)
-        data = lightgbm.Dataset(_quoted(features.read(X)), outcome.values, weight=outcome.weight, params=parameters)
+        data = self._binned(design)
+        data.set_label(outcome.values)
+        # Its set_weight would leave the weights of an earlier fit where there are none now.
+        data.set_field("weight", outcome.weight)
+        data.weight = outcome.weight
         try:
-            return lightgbm.train(parameters, data, num_boost_round=self.n_estimators)
+            booster = lightgbm.train(parameters, data, num_boost_round=self.n_estimators)
         except lightgbm.basic.LightGBMError as error:
             raise self._explained(error) from error
+        # LightGBM keeps whatever JSON is there in the last line of its file.
+        booster.pandas_categorical = [[design.features.to_json()]]
+        return booster
 
-    def _predict(self, X: pd.DataFrame) -> NDArray[np.floating]:
-        means: NDArray[np.floating] = self.booster_.predict(_quoted(self.features_.read(X)), num_threads=self.n_jobs)
+    def _predict(self, codes: NDArray[np.float32]) -> NDArray[np.floating]:
+        means: NDArray[np.floating] = self.booster_.predict(codes, num_threads=self.n_jobs)
         return means
+
+    def _binned(self, design: DesignMatrix) -> Any:
+        """The rows of the design as LightGBM bins them; the matrix that they belong to is binned once."""
+        whole = design.whole()
+        data = design.shared(("lightgbm", self.max_bin), lambda: self._dataset(whole.codes, whole.features))
+        if design.positions is not None:
+            data = data.subset(design.positions).construct()
+        if not design.extra:
+            return data
+        features = Features(dict.fromkeys(design.extra))
+        extended = self._dataset(np.column_stack(list(design.extra.values())), features)
+        with warnings.catch_warnings():
+            # It warns that the unbinned values, which nobody needs, cannot be merged.
+            warnings.simplefilter("ignore", UserWarning)
+            return extended.add_features_from(data)
+
+    def _dataset(self, codes: NDArray[np.float32], features: Features) -> Any:
+        import lightgbm
+
+        return lightgbm.Dataset(
+            codes,
+            # LightGBM refuses some characters in names.
+            feature_name=[quote(name) for name in features.names],
+            categorical_feature=features.categorical,
+            params={"max_bin": self.max_bin, "num_threads": self.n_jobs, **_BINNING},
+        ).construct()
 
     def _lightgbm_parameters(self, outcome: Outcome) -> dict[str, Any]:
         return {
@@ -127,12 +169,5 @@ class LightGBM(TreeModel):
             "device_type": self.device,
             "num_threads": self.n_jobs,
             "seed": self.random_state,
-            "deterministic": True,
-            "force_col_wise": True,
-            "verbosity": -1,
+            **_BINNING,
         }
-
-
-def _quoted(frame: pd.DataFrame) -> pd.DataFrame:
-    """``frame`` under quoted names: LightGBM refuses some characters in them."""
-    return frame.set_axis([quote(name) for name in frame.columns], axis="columns")

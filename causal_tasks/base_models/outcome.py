@@ -45,7 +45,7 @@ class Outcome:
             raise InputError(
                 f"sample_weight of shape {weight.shape} for {rows} rows has "
                 f"{int((~(np.isfinite(weight) & (weight >= 0))).sum())} negative, missing or infinite values",
-                remedy="pass one weight for each row, not all of them 0",
+                remedy="pass one weight for each row, not all of them zero",
             )
         return cls(values, weight / weight.mean())
 

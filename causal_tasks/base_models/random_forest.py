@@ -13,7 +13,7 @@ class RandomForest(XGBoostTrees):
 
     XGBoost grows them, tens of times faster than scikit-learn at a million rows. A leaf predicts the plain mean of
     its rows' outcomes, binary ones too. The same data and parameters give the same model bit by bit, whatever
-    ``n_jobs``. Levels of a category that were not there in ``fit`` count as missing.
+    ``n_jobs``.
 
     Args:
         n_estimators: Number of trees.

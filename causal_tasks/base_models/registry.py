@@ -15,15 +15,13 @@ BASE_MODELS: Mapping[str, type[XGBoost] | type[LightGBM] | type[RandomForest]] =
 
 
 def library_version(library: str) -> str:
-    """Installed version of the library of a base model.
+    """Installed version of the library of a model.
 
     Raises:
-        InputError: No base model has that library.
+        InputError: No model has that library.
     """
-    libraries = {model.library for model in BASE_MODELS.values()}
+    libraries = {"torch", *(model.library for model in BASE_MODELS.values())}
     if library not in libraries:
-        raise InputError(
-            f"{library!r} is no library of a base model", remedy=f"use one of {', '.join(sorted(libraries))}"
-        )
+        raise InputError(f"{library!r} is no library of a model", remedy=f"use one of {', '.join(sorted(libraries))}")
     # The module knows its version whatever its distribution is called: xgboost, xgboost-cpu, xgboost-cu12.
     return str(import_module(library).__version__)

@@ -1,17 +1,18 @@
-"""What all models made of trees have in common: they read frames and check outcomes alike."""
+"""What all models made of trees have in common: they read features and check outcomes alike."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from causal_tasks.base_models.features import Features
+from causal_tasks.base_models.design import CHUNK_ROWS, DesignMatrix
 from causal_tasks.base_models.outcome import Outcome
+from causal_tasks.base_models.stored_design import StoredDesign
 from causal_tasks.errors import CausalTasksError, ConfigurationError, InputError
 
 
@@ -25,16 +26,24 @@ class TreeModel(BaseEstimator, ABC):  # type: ignore[misc]
 
     device: str
 
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.target_tags.required = True
+        return tags
+
     @property
     def feature_names_in_(self) -> NDArray[np.object_]:
         """Names of the columns it was fitted on, shape (p,)."""
         return np.array(self.features_.names, dtype=object)
 
-    def fit(self, X: pd.DataFrame, outcome: ArrayLike, *, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(self, X: Any, outcome: ArrayLike, *, sample_weight: ArrayLike | None = None) -> Self:
         """Learn the mean of ``outcome`` given ``X``.
 
         Args:
-            X: Shape (n, p), numeric, boolean and categorical columns; missing values allowed.
+            X: Frame of shape (n, p), numeric, boolean and categorical columns, missing values allowed; or a
+                ``DesignMatrix``, whose bins are then shared, or a ``StoredDesign``.
             outcome: Shape (n,), finite.
             sample_weight: Shape (n,), relative to each other; None weighs every row alike.
 
@@ -42,22 +51,31 @@ class TreeModel(BaseEstimator, ABC):  # type: ignore[misc]
             InputError: A column is text or infinite, an outcome is missing or infinite, or a weight is negative.
             ConfigurationError: ``device`` is ``cuda`` and the library cannot use it.
         """
-        learned = Outcome.read(outcome, sample_weight, rows=len(X))
-        features = Features.of(X)
-        self.booster_ = self._train(X, features, learned)
-        self.features_ = features
+        design = X if isinstance(X, StoredDesign) else DesignMatrix.of(X)
+        learned = Outcome.read(outcome, sample_weight, rows=len(design))
+        self.booster_ = self._train(design, learned)
+        self.features_ = design.features
         return self
 
-    def predict(self, X: pd.DataFrame) -> NDArray[np.float32]:
+    def predict(self, X: Any) -> NDArray[np.float32]:
         """Mean outcomes, shape (n,).
 
+        Args:
+            X: As for ``fit``.
+
         Raises:
-            InputError: A column that the model was fitted on is missing or has become categorical or numeric.
+            InputError: A column that the model was fitted on is missing or has become categorical or numeric, or a
+                category has a level that was not there.
         """
         check_is_fitted(self, "booster_")
-        if not len(X):
-            return np.empty(0, dtype=np.float32)
-        return np.asarray(self._predict(X), dtype=np.float32)
+        design = X if isinstance(X, StoredDesign) else DesignMatrix.of(X)
+        means = np.empty(len(design), dtype=np.float32)
+        begin = 0
+        for chunk in (design,) if isinstance(design, DesignMatrix) and len(design) <= CHUNK_ROWS else design.chunks():
+            if len(chunk):
+                means[begin : begin + len(chunk)] = self._predict(chunk.codes_of(self.features_))
+            begin += len(chunk)
+        return means
 
     @abstractmethod
     def used_features(self) -> frozenset[str]:
@@ -72,12 +90,12 @@ class TreeModel(BaseEstimator, ABC):  # type: ignore[misc]
         """Take over fitted trees that ``save`` wrote."""
 
     @abstractmethod
-    def _train(self, X: pd.DataFrame, features: Features, outcome: Outcome) -> Any:
+    def _train(self, design: DesignMatrix | StoredDesign, outcome: Outcome) -> Any:
         """The booster."""
 
     @abstractmethod
-    def _predict(self, X: pd.DataFrame) -> NDArray[np.floating]:
-        """Mean outcomes of at least one row."""
+    def _predict(self, codes: NDArray[np.float32]) -> NDArray[np.floating]:
+        """Mean outcomes of at least one row, given its features as numbers, shape (n, p)."""
 
     def _explained(self, problem: object) -> CausalTasksError:
         """What the library could not do, and what to do about it."""

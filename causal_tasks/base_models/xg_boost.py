@@ -12,9 +12,8 @@ class XGBoost(XGBoostTrees):
     """Gradient-boosted trees by XGBoost.
 
     The same data and parameters give the same model bit by bit, whatever ``n_jobs``. Outcomes of only 0 and 1 are
-    fitted with log loss, all others with squared loss; both predict means. Levels of a category that were not there
-    in ``fit`` count as missing. The defaults are small trees with large leaves, since effects are small beside the
-    noise of an outcome.
+    fitted with log loss, all others with squared loss; both predict means. The defaults are small trees with large
+    leaves, since effects are small beside the noise of an outcome.
 
     Args:
         n_estimators: Number of trees.

@@ -5,15 +5,17 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from causal_tasks.base_models.design import DesignMatrix
 from causal_tasks.base_models.features import Features
 from causal_tasks.base_models.outcome import Outcome
+from causal_tasks.base_models.stored_design import StoredDesign
 from causal_tasks.base_models.tree_model import TreeModel
+from causal_tasks.base_models.xgboost_bins import binned
 
 
 class XGBoostTrees(TreeModel):
@@ -21,7 +23,7 @@ class XGBoostTrees(TreeModel):
 
     Outcomes that are not learned with log loss are standardised first: XGBoost makes no split that improves the loss
     by less than 0.000001, so an outcome of small numbers would seem constant. Their mean and standard deviation are
-    kept in the booster's attribute ``outcome``, the levels of its features in ``levels``.
+    kept in the booster's attribute ``outcome``, its features and their levels in ``features``.
 
     Sums whose order depends on the number of threads are made in double precision and kept in single, so that the
     order does not show in the model.
@@ -46,8 +48,7 @@ class XGBoostTrees(TreeModel):
         import xgboost
 
         self.booster_ = xgboost.Booster(model_file=bytearray(path.read_bytes()))
-        levels = json.loads(self.booster_.attr("levels"))
-        self.features_ = Features({name: None if found is None else tuple(found) for name, found in levels.items()})
+        self.features_ = Features.from_json(self.booster_.attr("features"))
         return self
 
     @abstractmethod
@@ -63,28 +64,20 @@ class XGBoostTrees(TreeModel):
     def _rounds(self) -> int:
         """Number of boosting rounds."""
 
-    def _train(self, X: pd.DataFrame, features: Features, outcome: Outcome) -> Any:
+    def _train(self, design: DesignMatrix | StoredDesign, outcome: Outcome) -> Any:
         import xgboost
 
         log_loss = self._uses_log_loss(outcome)
         location, scale = (0.0, 1.0) if log_loss else (outcome.mean, outcome.scale)
+        learned = (outcome.values - location) / scale
         try:
-            data = xgboost.QuantileDMatrix(
-                features.read_codes(X),
-                (outcome.values - location) / scale,
-                weight=outcome.weight,
-                feature_names=[quote(name) for name in features.names],
-                feature_types=["q" if levels is None else "c" for levels in features.levels.values()],
-                enable_categorical=True,
-                max_bin=self.max_bin,
-                nthread=self.n_jobs,
-            )
+            data = binned(design, learned, outcome.weight, max_bin=self.max_bin, n_jobs=self.n_jobs, device=self.device)
             booster = xgboost.train(self._parameters(outcome), data, num_boost_round=self._rounds)
         except xgboost.core.XGBoostError as error:
             raise self._explained(str(error).partition("\n")[0]) from error
         self._require_device(booster)
         booster.set_attr(
-            levels=json.dumps(features.levels, ensure_ascii=False),
+            features=design.features.to_json(),
             outcome=json.dumps({"location": location, "scale": scale}),
         )
         return booster
@@ -108,10 +101,10 @@ class XGBoostTrees(TreeModel):
         if not used.startswith(self.device):
             raise self._explained(f"it used the device {used!r} instead")
 
-    def _predict(self, X: pd.DataFrame) -> NDArray[np.floating]:
+    def _predict(self, codes: NDArray[np.float32]) -> NDArray[np.floating]:
         # The rows are in the processor's memory, and so a model predicts the same on every machine.
         self.booster_.set_param({"device": "cpu", "nthread": self.n_jobs})
         outcome = json.loads(self.booster_.attr("outcome"))
-        raw = self.booster_.inplace_predict(self.features_.read_codes(X)).astype(np.float64)
+        raw = self.booster_.inplace_predict(codes).astype(np.float64)
         means: NDArray[np.floating] = outcome["location"] + outcome["scale"] * raw
         return means

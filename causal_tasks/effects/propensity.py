@@ -168,7 +168,7 @@ class _Classifiers:
         """Shape (n, 2)."""
         used = covariates[self.columns]
         linear = self.terms.matrix(used) @ self.coefficients + self.intercept
-        share = self.trees.predict(used).astype(np.float64)
+        share = self.trees.predict(self.trees.features_.without_new_levels(used)).astype(np.float64)
         return np.column_stack([_cut(linear), _log_odds(share)])
 
 
