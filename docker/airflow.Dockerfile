@@ -5,9 +5,13 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
 
-COPY requirements/docker.txt /tmp/requirements.txt
+COPY requirements/torch.txt requirements/docker.txt /tmp/
+# By itself pip takes torch's CUDA build, several GB that no CPU needs: TORCH_OPTIONS="--index-url …" names the CPU wheels.
+ARG TORCH_OPTIONS=
+# hadolint ignore=SC2086
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install --require-hashes --only-binary :all: --requirement /tmp/requirements.txt
+    pip install --only-binary :all: ${TORCH_OPTIONS} --requirement /tmp/torch.txt \
+    && pip install --require-hashes --only-binary :all: --requirement /tmp/docker.txt
 
 # The wheel stays in the image, so that the GPU image installs the very same code into its other environment.
 COPY pyproject.toml README.md /source/
@@ -41,5 +45,5 @@ ENV PATH=/opt/venv/bin:$PATH \
 
 USER 50000:0
 WORKDIR /opt/airflow
-RUN python -c "import causal_tasks.cli, lightgbm, xgboost"
+RUN python -c "import causal_tasks.cli, lightgbm, torch, xgboost"
 ENTRYPOINT ["/opt/airflow/docker/entrypoint.sh"]

@@ -47,4 +47,4 @@ RUN ldconfig \
 
 ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 50000:0
-RUN /opt/gpu/bin/python -c "import causal_tasks.cli, cudf, dask_cuda, lightgbm, xgboost"
+RUN /opt/gpu/bin/python -c "import causal_tasks.cli, cudf, dask_cuda, lightgbm, torch, xgboost"

@@ -17,6 +17,7 @@ ORDER = (
     "Coverage of intervals",
     "Heavy-tailed metrics: STATE against CUPAC",
     "Matching: bias by number of buckets",
+    "Networks: TARNet against DragonNet",
 )
 
 
