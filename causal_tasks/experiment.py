@@ -22,6 +22,7 @@ from causal_tasks.experiment_parts import (
     Name,
     Part,
     Predicted,
+    SearchRange,
     Tables,
     Window,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "Metric",
     "Mining",
     "Predicted",
+    "SearchRange",
     "Tables",
     "Thresholds",
     "Window",

@@ -15,7 +15,7 @@ class TrialPoint:
 
     Attributes:
         number: 0 has the default parameters.
-        score: In the unit of the axis; of a pruned trial after a quarter of the rows.
+        score: In the unit of the axis; of a pruned trial on the rows it was last fitted on.
         kind: ``default``, ``complete`` or ``pruned``.
     """
 
@@ -117,7 +117,7 @@ def _panel(briefing: Briefing, tuned: Mapping[str, Any]) -> TuningPanel:
 
 def _point(trial: Mapping[str, Any], scale: float) -> TrialPoint:
     if trial["state"] == "pruned":
-        return TrialPoint(trial["number"], scale * trial["quarter_auuc"], "pruned")
+        return TrialPoint(trial["number"], scale * trial["rung_auucs"][-1], "pruned")
     return TrialPoint(trial["number"], scale * trial["auuc"], "default" if trial["number"] == 0 else "complete")
 
 

@@ -82,13 +82,14 @@ def ranking() -> list[dict[str, Any]]:
     return [{"candidate": name, "auuc": score} for name, score in SCORES.items()]
 
 
-def trial(number: int, auuc: float | None, quarter_auuc: float) -> dict[str, Any]:
+def trial(number: int, auuc: float | None, third_auuc: float) -> dict[str, Any]:
     return {
         "number": number,
         "state": "pruned" if auuc is None else "complete",
         "parameters": {"n_estimators": 100 + 10 * number},
+        "rung_auucs": [third_auuc] if auuc is None else [third_auuc, auuc],
+        "fold_auucs": {"3": third_auuc if auuc is None else auuc},
         "auuc": auuc,
-        "quarter_auuc": quarter_auuc,
     }
 
 
@@ -103,6 +104,7 @@ def history(candidate: str, scores: tuple[float | None, ...], **changes: Any) ->
         "candidate": candidate,
         "trials": trials,
         "best": {key: best[key] for key in ("number", "parameters", "auuc")},
+        "rungs": [9_566, 28_700],
         "rows": 28_700,
         "scored": 9_600,
         "notes": [],

@@ -32,7 +32,7 @@ def test_every_trial_has_one_mark_and_kinds_differ_in_shape():
         assert panel["diamond"]["values"] == [(0, trials[0]["auuc"])]
         complete, pruned = panel["circle"]["values"], panel["cross"]["values"]
         assert complete == [(n, t["auuc"]) for n, t in trials.items() if n and t["state"] == "complete"]
-        assert pruned == [(n, t["quarter_auuc"]) for n, t in trials.items() if t["state"] == "pruned"]
+        assert pruned == [(n, t["rung_auucs"][-1]) for n, t in trials.items() if t["state"] == "pruned"]
         assert panel["circle"]["mark"]["color"] == PALETTES["safe"].good != panel["cross"]["mark"]["color"]
         assert panel["cross"]["mark"]["size"] < panel["circle"]["mark"]["size"]
 
