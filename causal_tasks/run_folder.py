@@ -7,10 +7,10 @@ the manifest, created exclusively and last. Readers follow manifests and never l
 import platform
 import resource
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict
@@ -20,6 +20,8 @@ from causal_tasks.experiment import NOT_SEMANTIC, Experiment
 from causal_tasks.lake import run_uri
 from causal_tasks.settings import Settings
 from causal_tasks.storage import Storage, Uri, json_bytes
+
+T = TypeVar("T")
 
 
 class Output(BaseModel):
@@ -37,7 +39,16 @@ class Output(BaseModel):
 
 
 class Execution(BaseModel):
-    """How a stage ran: the part of a manifest that is no result."""
+    """How a stage ran: the part of a manifest that is no result.
+
+    Attributes:
+        attempt: Id of the attempt that was committed.
+        started_at: When it began.
+        seconds: Until it was committed.
+        peak_memory_mb: The most that its process has held by then, for items that ran before it in there too.
+        host: Name of the machine.
+        device: ``cpu`` or ``cuda``.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -132,6 +143,7 @@ class StageContext:
         storage: Reads and writes files.
         failures: Failed instances of the stages it needs, by ``stage/item``; None where nothing was recorded (killed
             or out of memory).
+        memo: What items that run in one process share, see ``shared``.
     """
 
     experiment: Experiment
@@ -142,6 +154,20 @@ class StageContext:
     settings: Settings
     storage: Storage
     failures: Mapping[str, Failure | None] = field(default_factory=dict)
+    memo: dict[Hashable, Any] = field(default_factory=dict)
+
+    def shared(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` makes, made once for all items of this stage that run in this process and written nowhere.
+
+        Args:
+            key: Names all that tells this object from others of the same stage, such as its columns.
+            make: Must not depend on the item beyond ``key``, and nobody may change what it made: an item has to
+                give the same outputs alone and after others.
+        """
+        if key not in self.memo:
+            self.memo[key] = make()
+        made: T = self.memo[key]
+        return made
 
     @property
     def shared_folder(self) -> Uri:

@@ -23,7 +23,8 @@ file; to mine the same experiment again, raise its `revision`.
 - **Green, and the message says "invalid" or "nothing found"**: a verdict about the experiment, not a fault. Read the
   report.
 - **`train` and later tasks skipped**: mining makes no sense here; the report's checks say why.
-- **One `train` red, the run green**: one candidate failed, the others carry the result. Clear it to try again.
+- **One `train` red, the run green**: a candidate in it failed, all others carry the result, also those that shared
+  its task; the log names it. Clear the task to try again: only what is missing is trained.
 - **A `replicate` red, the run green**: a placebo or another seed is missing, and the report says so.
 - **A task red at once**: the experiment file or a table is wrong. The end of the log names column, value and remedy;
   correct it, then clear the task. Where the run folder holds an `experiment.json` already, a corrected experiment

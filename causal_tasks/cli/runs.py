@@ -1,7 +1,7 @@
 """Commands that run experiments, whole or stage by stage, and show what came out."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,9 +10,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from causal_tasks.cli import terminal
 from causal_tasks.cli.terminal import Lake, Revision, experiment_address, settings_of
-from causal_tasks.errors import InputError
+from causal_tasks.errors import CausalTasksError, InputError
 from causal_tasks.pipelines import MINE, PIPELINES, Pipeline
-from causal_tasks.pipelines.execution import StageResult, load_experiment, require_ready, run_pipeline, run_stage
+from causal_tasks.pipelines.execution import (
+    Outcome,
+    decisive_error,
+    load_experiment,
+    require_ready,
+    run_items,
+    run_pipeline,
+)
 from causal_tasks.run_folder import Failure, RunFolder
 from causal_tasks.settings import Settings
 
@@ -38,8 +45,8 @@ def run(
         task = bar.add_task("starting", total=len(MINE.stages))
         finished: set[str] = set()
 
-        def show(stage: str, item: str | None, result: StageResult | None) -> None:
-            if result:
+        def show(stage: str, item: str | None, outcome: Outcome | None) -> None:
+            if outcome and outcome.result:
                 finished.add(stage)
             bar.update(task, description=f"{stage} {item or ''}".strip(), completed=len(finished))
 
@@ -74,34 +81,62 @@ def stage(
     experiment: Annotated[str | None, typer.Option(help="Id or file: opens the run folder (first stage).")] = None,
     run: Annotated[str | None, typer.Option(help="URI of an open run folder (later stages).")] = None,
     input: Annotated[list[str] | None, typer.Option(help="URI of a manifest that the stage reads; repeat.")] = None,  # noqa: A002
-    item: Annotated[str | None, typer.Option(help="What a mapped stage is mapped over.")] = None,
+    item: Annotated[
+        list[str] | None, typer.Option(help="What a mapped stage is mapped over; repeat to share what they read.")
+    ] = None,
     pipeline: Annotated[str, typer.Option(help="Graph that declares the stage.")] = MINE.name,
     result: Annotated[
-        Path | None, typer.Option(help="File for the result, or the failure, instead of printing it.")
+        Path | None, typer.Option(help="File for the results, failures too, instead of printing them.")
     ] = None,
     lake: Lake = None,
     revision: Revision = None,
 ) -> None:
-    """Run one stage; prints its result as one line of JSON ("null" where there was nothing to do)."""
-    with _failure_written(result, stage=name, item=item):
-        folder = _stage_folder(experiment, run, settings_of(lake), revision)
-        finished = run_stage(_declared(pipeline, name), name, run=folder, inputs=input or [], item=item)
-    line = finished.model_dump_json() if finished else "null"
+    """Run one stage; each item that ends prints its result as one line of JSON ("null": there was nothing to do)."""
+    items: list[str | None] = [*item] if item else [None]
     if result:
-        result.write_text(line, encoding="utf-8")
+        result.write_text("", encoding="utf-8")
+    ended: list[Outcome] = []
+
+    def tell(_stage: str, _item: str | None, outcome: Outcome | None) -> None:
+        if outcome:
+            ended.append(outcome)
+            _write(name, outcome, result)
+
+    try:
+        folder = _stage_folder(experiment, run, settings_of(lake), revision)
+        run_items(_declared(pipeline, name), name, run=folder, inputs=input or [], items=items, progress=tell)
+    except Exception as error:
+        for one in items[len(ended) :]:
+            _write(name, Outcome(one, error=error), result)
+        raise
+    if decisive := decisive_error(ended):
+        _print_beside(decisive, ended)
+        raise decisive
+
+
+def _write(stage: str, outcome: Outcome, file: Path | None) -> None:
+    """One line for an item that has ended, a failure in a file only: it is printed as an error."""
+    if outcome.error:
+        line = Failure.of(outcome.error, stage=stage, item=outcome.item).model_dump_json()
     else:
+        line = outcome.result.model_dump_json() if outcome.result else "null"
+    if file:
+        with file.open("a", encoding="utf-8") as lines:
+            lines.write(f"{line}\n")
+    elif not outcome.error:
         typer.echo(line)
 
 
-@contextmanager
-def _failure_written(file: Path | None, *, stage: str, item: str | None) -> Iterator[None]:
-    """Leave why the block failed in ``file``: a stage may fail before it has a folder for its record."""
-    try:
-        yield
-    except Exception as error:
-        if file:
-            file.write_text(Failure.of(error, stage=stage, item=item).model_dump_json(), encoding="utf-8")
-        raise
+def _print_beside(raised: Exception, ended: Sequence[Outcome]) -> None:
+    """Print what the error that is raised does not say: the other items' errors, and which items failed."""
+    for error in (outcome.error for outcome in ended if outcome.error is not raised):
+        if isinstance(error, CausalTasksError):
+            terminal.errors.print(str(error), markup=False, highlight=False)
+        elif error:
+            traceback.print_exception(error)
+    if isinstance(raised, CausalTasksError):
+        for note in getattr(raised, "__notes__", []):
+            terminal.errors.print(note, markup=False, highlight=False)
 
 
 def _stage_folder(experiment: str | None, run: str | None, settings: Settings, revision: int | None) -> RunFolder:

@@ -16,7 +16,7 @@ class Resources:
     """What a stage asks of the machine it runs on.
 
     Attributes:
-        minutes: After which it is stopped.
+        minutes: After which it is stopped; a batch of several items gets as many for each.
         gpu: Whether it profits from a GPU.
     """
 
@@ -36,6 +36,8 @@ class Stage:
         needs: Stages whose outputs it reads; it is skipped where one of them was skipped.
         wants: Stages whose outputs it reads where they ran.
         over: Stage whose ``items`` output it is mapped over.
+        batched_by: ``module:function`` from an item to what it shares with others: items of one key may run in one
+            process, one after the other. None: every item by itself.
         sources: Tables of the experiment that it reads.
         survives_failures: Whether it runs when some, not all, items of a mapped stage that it reads have failed.
         resources: What it asks of the machine.
@@ -48,6 +50,7 @@ class Stage:
     needs: tuple[str, ...] = ()
     wants: tuple[str, ...] = ()
     over: str | None = None
+    batched_by: str | None = None
     sources: tuple[TableName, ...] = ()
     survives_failures: bool = False
     resources: Resources = Resources()
@@ -59,9 +62,17 @@ class Stage:
 
     def function(self) -> Callable[[Any], Mapping[str, str]]:
         """The function behind ``run``."""
-        module, _, name = self.run.partition(":")
-        resolved: Callable[[Any], Mapping[str, str]] = getattr(import_module(module), name)
-        return resolved
+        function: Callable[[Any], Mapping[str, str]] = _resolved(self.run)
+        return function
+
+    def batch_key(self, item: str) -> str:
+        """What the item shares with others; the item itself where ``batched_by`` is None."""
+        return str(_resolved(self.batched_by)(item)) if self.batched_by else item
+
+
+def _resolved(address: str) -> Any:
+    module, _, name = address.partition(":")
+    return getattr(import_module(module), name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +94,14 @@ class Pipeline:
             if stage.name == name:
                 return stage
         raise KeyError(f"pipeline {self.name} has no stage {name!r}; it has {', '.join(s.name for s in self.stages)}")
+
+    def mapped_over(self, name: str) -> Stage | None:
+        """The stage that is mapped over the items of the stage ``name``; None where there is none.
+
+        Raises:
+            ValueError: Several stages are mapped over it: they would have to agree on its batches.
+        """
+        mapped = [stage for stage in self.stages if stage.over == name]
+        if len(mapped) > 1:
+            raise ValueError(f"{', '.join(stage.name for stage in mapped)} are all mapped over {name!r}")
+        return mapped[0] if mapped else None

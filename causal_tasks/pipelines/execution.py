@@ -1,19 +1,26 @@
 """Runs stages, here and now: the one door through which the command line, Airflow and notebooks come."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from traceback import clear_frames
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from causal_tasks.errors import InputError, NotReadyError
+from causal_tasks.errors import ConfigurationError, InputError, NotReadyError
 from causal_tasks.experiment import Experiment
-from causal_tasks.lake import experiment_uri, source_uris
+from causal_tasks.lake import experiment_uri
+from causal_tasks.pipelines.batches import batches
 from causal_tasks.pipelines.declaration import ITEMS, Pipeline, Stage
+from causal_tasks.pipelines.inputs import expected_items, failed_inputs, fingerprint
 from causal_tasks.pipelines.mine import MINE
-from causal_tasks.run_folder import Attempt, Failure, Manifest, RunFolder, StageContext
+from causal_tasks.run_folder import Attempt, RunFolder, StageContext
 from causal_tasks.settings import Settings
-from causal_tasks.storage import Storage, Uri, digest_of
+from causal_tasks.storage import Storage, Uri
+
+FINAL = (InputError, ConfigurationError)
+"""Errors that trying again does not change."""
 
 
 class StageResult(BaseModel):
@@ -22,6 +29,7 @@ class StageResult(BaseModel):
     Attributes:
         run: The run folder.
         manifest: Its manifest.
+        item: What this instance was mapped over; None for a plain stage.
         items: What other stages are mapped over; None unless it says so.
         adopted: Whether an earlier attempt had done the work already.
     """
@@ -30,8 +38,28 @@ class StageResult(BaseModel):
 
     run: Uri
     manifest: Uri
+    item: str | None = None
     items: list[str] | None = None
     adopted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one stage instance.
+
+    Attributes:
+        item: What it is mapped over; None for a plain stage.
+        result: None where it failed, or where there was nothing to do.
+        error: Why it failed; None where it did not.
+    """
+
+    item: str | None
+    result: StageResult | None = None
+    error: Exception | None = None
+
+
+Progress = Callable[[str, str | None, Outcome | None], None]
+"""Called with stage and item when an instance begins, and again with what became of it when it has ended."""
 
 
 def load_experiment(experiment: str, settings: Settings, *, revision: int | None = None) -> Experiment:
@@ -90,6 +118,7 @@ def run_stage(
     run: RunFolder,
     inputs: Sequence[Uri] = (),
     item: str | None = None,
+    memo: dict[Hashable, Any] | None = None,
 ) -> StageResult | None:
     """Run one stage instance, or adopt it where it has been committed already; None where there is nothing to do.
 
@@ -99,6 +128,7 @@ def run_stage(
         run: Its run folder.
         inputs: Manifests of the stage instances it reads, in any order.
         item: What this instance is mapped over.
+        memo: What it shares with other items, see ``StageContext.shared``; None: nothing.
 
     Raises:
         CausalTasksError: The stage failed; the run folder holds the record.
@@ -106,16 +136,16 @@ def run_stage(
     stage = pipeline[name]
     manifests = sorted((run.read_manifest(uri) for uri in inputs), key=lambda manifest: manifest.key)
     by_stage = {need: [m for m in manifests if m.stage == need] for need in stage.inputs}
-    if any(not by_stage[need] and _expected_items(pipeline[need], run, by_stage) == [] for need in stage.needs):
+    if any(not by_stage[need] and expected_items(pipeline[need], run, by_stage) == [] for need in stage.needs):
         return None
-    failures = _failures(pipeline, stage, run, by_stage)
-    fingerprint = _fingerprint(stage, run, item, manifests, failures)
-    uri = run.manifest_uri(name, item, fingerprint)
+    failures = failed_inputs(pipeline, stage, run, by_stage)
+    digest = fingerprint(stage, run, item, manifests, failures)
+    uri = run.manifest_uri(name, item, digest)
     adopted = run.storage.exists(uri)
     if adopted:
         manifest = run.read_manifest(uri)
     else:
-        attempt = run.begin(name, item, fingerprint)
+        attempt = run.begin(name, item, digest)
         context = StageContext(
             experiment=run.experiment,
             inputs=by_stage,
@@ -125,6 +155,7 @@ def run_stage(
             settings=run.settings,
             storage=run.storage,
             failures=failures,
+            memo={} if memo is None else memo,
         )
         try:
             outputs = stage.function()(context)
@@ -139,7 +170,7 @@ def run_stage(
         run.publish(published, [*manifests, manifest])
         run.sweep()
     items = run.storage.read_json(f"{run.uri}/{manifest.outputs[ITEMS].path}") if ITEMS in manifest.outputs else None
-    return StageResult(run=run.uri, manifest=uri, items=items, adopted=adopted)
+    return StageResult(run=run.uri, manifest=uri, item=item, items=items, adopted=adopted)
 
 
 def _record(error: Exception, attempt: Attempt) -> None:
@@ -150,67 +181,69 @@ def _record(error: Exception, attempt: Attempt) -> None:
         error.add_note(f"This failure could not be recorded: {second}")
 
 
-def _expected_items(stage: Stage, run: RunFolder, by_stage: Mapping[str, Sequence[Manifest]]) -> list[str] | None:
-    """What a stage is mapped over, nothing where that stage left no result itself; None for a plain stage."""
-    if not stage.over:
-        return None
-    if not by_stage[stage.over]:
-        return []
-    items: list[str] = run.storage.read_json(f"{run.uri}/{by_stage[stage.over][0].outputs[ITEMS].path}")
-    return items
-
-
-def _failures(
-    pipeline: Pipeline, stage: Stage, run: RunFolder, by_stage: Mapping[str, Sequence[Manifest]]
-) -> dict[str, Failure | None]:
-    """Instances that the stage reads and that have no manifest, with their failure records."""
-    failures: dict[str, Failure | None] = {}
-    for name in stage.inputs:
-        present = {manifest.item for manifest in by_stage[name]}
-        items = _expected_items(pipeline[name], run, by_stage)
-        if items is not None:
-            failures |= {f"{name}/{item}": run.last_failure(name, item) for item in items if item not in present}
-        elif name in stage.needs and not present:
-            failures[name] = run.last_failure(name, None)
-    hopeless = [name for name in stage.needs if not by_stage[name]]
-    if hopeless or (failures and not stage.survives_failures):
-        reasons = "; ".join(
-            f"{key}: {failure.message if failure else 'killed or out of memory'}" for key, failure in failures.items()
-        )
-        raise InputError(
-            f"stage {stage.name!r} lacks what it reads ({reasons})",
-            remedy="mend the cause, then clear those tasks",
-        )
-    return dict(sorted(failures.items()))
-
-
-def _fingerprint(
-    stage: Stage,
+def run_items(
+    pipeline: Pipeline,
+    name: str,
+    *,
     run: RunFolder,
-    item: str | None,
-    manifests: Sequence[Manifest],
-    failures: Mapping[str, Failure | None],
-) -> str:
-    semantics: dict[str, Any] = run.experiment.model_dump(mode="json", by_alias=True)
-    return digest_of(
-        {
-            "stage": stage.name,
-            "item": item,
-            "code": stage.code,
-            "experiment": {field: semantics[field] for field in stage.reads},
-            "inputs": {manifest.key: manifest.digests for manifest in manifests},
-            "failures": {key: failure.message if failure else None for key, failure in failures.items()},
-            "sources": {
-                table: run.storage.list_files(uri, suffix="" if table == "dataset" else ".parquet")
-                for table, uri in source_uris(run.experiment, run.settings).items()
-                if table in stage.sources
-            },
-        }
-    )
+    inputs: Sequence[Uri] = (),
+    items: Sequence[str | None] = (None,),
+    progress: Progress | None = None,
+) -> list[Outcome]:
+    """Run instances of one stage in this process, one after the other; one that fails does not stop the others.
+
+    Each is what ``run_stage`` makes of it alone: same folder, same outputs, its own manifest or failure record.
+
+    Args:
+        pipeline: The graph that declares the stage.
+        name: Of the stage.
+        run: Its run folder.
+        inputs: Manifests of the stage instances that each of them reads, in any order.
+        items: What the instances are mapped over, a batch of ``batches``; only None for a plain stage.
+        progress: Called as instances begin and end, so that what has ended is known even where the process is killed.
+
+    Returns:
+        What became of each, in the order of ``items``; ``decisive_error`` tells what to raise.
+    """
+    say = progress or (lambda *_: None)
+    memo: dict[Hashable, Any] = {}
+    outcomes: list[Outcome] = []
+    for item in items:
+        say(name, item, None)
+        try:
+            result = run_stage(pipeline, name, run=run, inputs=inputs, item=item, memo=memo)
+        except Exception as error:  # noqa: BLE001 - one item may fail in any way, its record is written
+            if len(items) > 1:
+                _release(error)
+            outcomes.append(Outcome(item, error=error))
+        else:
+            outcomes.append(Outcome(item, result))
+        say(name, item, outcomes[-1])
+    return outcomes
 
 
-Progress = Callable[[str, str | None, StageResult | None], None]
-"""Called with stage and item when an instance begins, and again with its result when it is done."""
+def decisive_error(outcomes: Sequence[Outcome]) -> Exception | None:
+    """The error to raise for outcomes of one stage, with a note of all items that failed; None where none did.
+
+    The first, but one that may pass goes before one that is final (``FINAL``), so that whoever tries again does so.
+    """
+    failed = {outcome.item: outcome.error for outcome in outcomes if outcome.error}
+    if not failed:
+        return None
+    errors = list(failed.values())
+    decisive = next((error for error in errors if not isinstance(error, FINAL)), errors[0])
+    if len(outcomes) > 1:
+        decisive.add_note(f"{len(failed)} of {len(outcomes)} items failed: {', '.join(map(str, failed))}")
+    return decisive
+
+
+def _release(error: BaseException | None) -> None:
+    """Let go of what the failed calls held: users and models would stay in memory while the other items run."""
+    seen: set[int] = set()
+    while error and id(error) not in seen:
+        seen.add(id(error))
+        clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def run_pipeline(pipeline: Pipeline, run: RunFolder, *, progress: Progress | None = None) -> StageResult:
@@ -220,25 +253,20 @@ def run_pipeline(pipeline: Pipeline, run: RunFolder, *, progress: Progress | Non
         Exception: A stage failed that the others cannot do without.
     """
     done: dict[str, list[StageResult]] = {}
-    say = progress or (lambda *_: None)
     for stage in pipeline.stages:
         done[stage.name] = []
         if any(not done[need] for need in stage.needs):
             continue
         inputs = [result.manifest for name in stage.inputs for result in done[name]]
-        errors: list[Exception] = []
-        for item in _items(stage, done):
-            say(stage.name, item, None)
-            try:
-                result = run_stage(pipeline, stage.name, run=run, inputs=inputs, item=item)
-            except Exception as error:  # noqa: BLE001 - one candidate may fail in any way, its record is written
-                errors.append(error)
-                continue
-            if result:
-                done[stage.name].append(result)
-                say(stage.name, item, result)
-        if errors and not done[stage.name] and not _dispensable(pipeline, stage):
-            raise errors[0]
+        outcomes = [
+            outcome
+            for batch in _batches(stage, done, run.settings)
+            for outcome in run_items(pipeline, stage.name, run=run, inputs=inputs, items=batch, progress=progress)
+        ]
+        done[stage.name] = [outcome.result for outcome in outcomes if outcome.result]
+        error = decisive_error(outcomes)
+        if error and not done[stage.name] and not _dispensable(pipeline, stage):
+            raise error
     return done[pipeline.stages[-1].name][0]
 
 
@@ -247,8 +275,10 @@ def _dispensable(pipeline: Pipeline, stage: Stage) -> bool:
     return stage.over is not None and not any(stage.name in later.needs for later in pipeline.stages)
 
 
-def _items(stage: Stage, done: Mapping[str, Sequence[StageResult]]) -> Sequence[str | None]:
-    return done[stage.over][0].items or [] if stage.over else [None]
+def _batches(
+    stage: Stage, done: Mapping[str, Sequence[StageResult]], settings: Settings
+) -> Sequence[Sequence[str | None]]:
+    return batches(stage, done[stage.over][0].items or [], settings) if stage.over else [[None]]
 
 
 def run_experiment(

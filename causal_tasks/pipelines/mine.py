@@ -43,10 +43,11 @@ MINE = Pipeline(
         Stage(
             name="train",
             run="causal_tasks.uplift.stages.train:train",
-            code=3,
+            code=4,
             reads=(*_DESIGN, "metrics", "features", "mining"),
             needs=("prepare", "validate"),
             over="validate",
+            batched_by="causal_tasks.uplift.candidates:family",
             resources=Resources(minutes=60, gpu=True),
         ),
         Stage(
@@ -60,7 +61,7 @@ MINE = Pipeline(
         Stage(
             name="tune",
             run="causal_tasks.uplift.stages.tune:tune",
-            code=2,
+            code=3,
             reads=(*_DESIGN, "metrics", "features", "mining"),
             needs=("prepare", "validate", "shortlist"),
             over="shortlist",
@@ -69,7 +70,7 @@ MINE = Pipeline(
         Stage(
             name="select",
             run="causal_tasks.uplift.stages.select:select",
-            code=3,
+            code=4,
             reads=(*_DESIGN, "window", "metrics", "features", "mining"),
             needs=("prepare", "validate", "train", "shortlist"),
             wants=("tune",),
@@ -79,10 +80,11 @@ MINE = Pipeline(
         Stage(
             name="replicate",
             run="causal_tasks.uplift.stages.replicate:replicate",
-            code=1,
+            code=2,
             reads=(*_DESIGN, "metrics", "features", "mining"),
             needs=("prepare", "validate", "select"),
             over="select",
+            batched_by="causal_tasks.uplift.stages.replicate:together",
             resources=Resources(minutes=60, gpu=True),
         ),
         Stage(

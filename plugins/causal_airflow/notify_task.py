@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from airflow.sdk import BaseOperator, Context, TaskInstanceState, conf
+from airflow.sdk import BaseOperator, BaseXCom, Context, TaskInstanceState, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from causal_airflow.settings import read_settings
-from causal_airflow.stage_task import FAILURE_KEY, PRESENTATION_KEY, RESULT_KEY, pull, reopened
+from causal_airflow.stage_task import FAILURE_KEY, PRESENTATION_KEY, pull, reopened, results_of
 from causal_airflow.wecom.delivery import State, deliver, send_patiently
 from causal_airflow.wecom.hook import MessageRefusedError, WeComRobotHook
 from causal_tasks.errors import ConfigurationError, InputError, StorageError
@@ -66,8 +66,8 @@ class NotifyOperator(BaseOperator):
         pipeline = PIPELINES[self.pipeline]
         try:
             settings = read_settings()
-            if finished := pull(context, pipeline.stages[-1].name, RESULT_KEY):
-                return _send_result(pipeline, StageResult.model_validate(finished[0]), context, settings)
+            if finished := results_of(context, pipeline.stages[-1].name):
+                return _send_result(pipeline, finished[0], context, settings)
             if failures := failures_of(pipeline, context):
                 return self._send_failures(pipeline, failures, context, settings)
         except (InputError, ConfigurationError, MessageRefusedError) as error:
@@ -132,11 +132,13 @@ def failures_of(pipeline: Pipeline, context: Context) -> Failures:
 
 
 def _failures_of_stage(stage: Stage, map_indexes: Sequence[int], context: Context) -> Failures:
-    records = {record["item"]: record for record in pull(context, stage.name, FAILURE_KEY)}
+    records = {record["item"]: record for pushed in pull(context, stage.name, FAILURE_KEY) for record in pushed}
     if not stage.over or map_indexes == [-1]:
         return {stage.name: records.get(None)}
-    items = pull(context, stage.over, RESULT_KEY)[0]["items"]
-    return {f"{stage.name}/{items[index]}": records.get(items[index]) for index in map_indexes}
+    finished = {result.item for result in results_of(context, stage.name)}
+    (batches,) = pull(context, stage.over, BaseXCom.XCOM_RETURN_KEY)
+    items = [item for index in map_indexes for item in batches[index] if item not in finished]
+    return {f"{stage.name}/{item}": records.get(item) for item in items}
 
 
 def _addressee(pipeline: Pipeline, context: Context) -> tuple[str, Delivery]:

@@ -12,11 +12,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from causal_airflow.settings import Orchestration
 from causal_tasks import errors
 from causal_tasks.errors import CausalTasksError, ConfigurationError
 from causal_tasks.pipelines import Pipeline
-from causal_tasks.pipelines.execution import StageResult, run_stage
+from causal_tasks.pipelines.execution import Outcome, Progress, StageResult, run_items
 from causal_tasks.run_folder import Failure, RunFolder
 from causal_tasks.storage import Uri, json_bytes
 
@@ -28,6 +30,9 @@ _NOT_INHERITED = ("AIRFLOW", "_AIRFLOW", "PYTHON", "VIRTUAL_ENV")
 _GRACE_SECONDS = 10
 _PR_SET_PDEATHSIG = 1
 _KEPT_LINES = 20
+
+_LINE: TypeAdapter[StageResult | Failure | None] = TypeAdapter(StageResult | Failure | None)
+"""What the other process writes for each item that has ended."""
 
 _children: set[subprocess.Popen[str]] = set()
 
@@ -42,32 +47,42 @@ def run_in_python(
     *,
     run: RunFolder,
     inputs: Sequence[Uri] = (),
-    item: str | None = None,
-) -> StageResult | None:
-    """``run_stage`` in the interpreter that ``CAUSAL_RUNNER_PYTHON`` names; arguments and errors are the same.
+    items: Sequence[str | None] = (None,),
+    progress: Progress | None = None,
+) -> list[Outcome]:
+    """``run_items`` in the interpreter that ``CAUSAL_RUNNER_PYTHON`` names; arguments and errors are the same.
 
-    Secrets travel in the environment. What the stage prints goes to this task's log.
+    Secrets travel in the environment. What the stage prints goes to this task's log. ``progress`` is called when the
+    process has ended, however that was.
 
     Raises:
         ConfigurationError: There is no such interpreter, or its ``causal-tasks`` is of another version.
-        CausalTasksError: The stage failed; the run folder holds the record.
         StageKilledError: The process was killed.
+        RuntimeError: It ended without a word on some of the items.
     """
     python = _interpreter()
     environment = _environment(run)
     _require_same_version(python, environment)
     with TemporaryDirectory(prefix="causal-stage-") as folder:
-        statement, result = Path(folder) / "experiment.json", Path(folder) / "result.json"
+        statement, answers = Path(folder) / "experiment.json", Path(folder) / "results.jsonl"
         statement.write_bytes(json_bytes(run.experiment.model_dump(mode="json", by_alias=True)))
         command = [python, "-m", "causal_tasks", "stage", name, "--pipeline", pipeline.name]
-        command += ["--experiment", str(statement), "--result", str(result)]
+        command += ["--experiment", str(statement), "--result", str(answers)]
         command += [argument for uri in inputs for argument in ("--input", uri)]
-        command += ["--item", item] if item else []
-        status, last_lines = _follow(command, environment)
-        if status:
-            raise _error(status, last_lines, result)
-        written = result.read_text(encoding="utf-8")
-    return None if written == "null" else StageResult.model_validate_json(written)
+        command += [argument for item in items if item for argument in ("--item", item)]
+        outcomes: list[Outcome] = []
+        try:
+            status, last_lines = _follow(command, environment)
+        finally:
+            for outcome in _outcomes(answers, items):
+                outcomes.append(outcome)
+                if progress:
+                    progress(name, outcome.item, outcome)
+    if status < 0:
+        raise StageKilledError(f"killed by {signal.Signals(-status).name}: out of memory, or by hand")
+    if len(outcomes) < len(items) or bool(status) != any(outcome.error for outcome in outcomes):
+        raise RuntimeError("\n".join([f"the stage's process ended with status {status}:", *last_lines]))
+    return outcomes
 
 
 def stop_children() -> None:
@@ -76,9 +91,9 @@ def stop_children() -> None:
         _stop(child)
 
 
-Runner = Callable[..., StageResult | None]
-RUNNERS: Mapping[str, Runner] = {"in_process": run_stage, "python": run_in_python}
-"""By name, functions with the signature of ``run_stage``."""
+Runner = Callable[..., list[Outcome]]
+RUNNERS: Mapping[str, Runner] = {"in_process": run_items, "python": run_in_python}
+"""By name, functions with the signature of ``run_items``."""
 
 
 def runner(name: str) -> Runner:
@@ -176,14 +191,17 @@ def _stop(child: subprocess.Popen[Any]) -> None:
             child.wait(_GRACE_SECONDS)
 
 
-def _error(status: int, last_lines: Sequence[str], record: Path) -> Exception:
-    """What the process's end means: the error that it recorded, or what it printed last."""
-    if status > 0 and record.exists():
-        failure = Failure.model_validate_json(record.read_text(encoding="utf-8"))
-        kind = getattr(errors, failure.error, None)
-        if isinstance(kind, type) and issubclass(kind, CausalTasksError):
-            return kind(failure.message, remedy=failure.remedy)
-        return RuntimeError(failure.message)
-    if status < 0:
-        return StageKilledError(f"killed by {signal.Signals(-status).name}: out of memory, or by hand")
-    return RuntimeError("\n".join([f"the stage's process ended with status {status}:", *last_lines]))
+def _outcomes(answers: Path, items: Sequence[str | None]) -> Iterator[Outcome]:
+    """What the process wrote of its items, in their order; a line that it was killed in does not count."""
+    lines = answers.read_text(encoding="utf-8").split("\n")[:-1] if answers.exists() else []
+    for item, line in zip(items, lines, strict=False):
+        told = _LINE.validate_json(line)
+        yield Outcome(item, error=_error(told)) if isinstance(told, Failure) else Outcome(item, told)
+
+
+def _error(failure: Failure) -> Exception:
+    """The error that a process recorded."""
+    kind = getattr(errors, failure.error, None)
+    if isinstance(kind, type) and issubclass(kind, CausalTasksError):
+        return kind(failure.message, remedy=failure.remedy)
+    return RuntimeError(failure.message)

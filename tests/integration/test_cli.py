@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from causal_tasks.pipelines import MINE
+from causal_tasks.pipelines.batches import batches
+from causal_tasks.settings import Settings
 
 PROGRAM = str(Path(sys.executable).with_name("causal-tasks"))
 
@@ -26,7 +28,7 @@ def causal_tasks(*arguments, lake=None, check=True, **environment):
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory):
     lake = tmp_path_factory.mktemp("lake")
-    light = ("--candidate", "t_lightgbm", "--candidate", "x_xgboost", "--trials", 4)
+    light = ("--candidate", "t_lightgbm", "--candidate", "x_xgboost", "--candidate", "s_lightgbm", "--trials", 4)
     causal_tasks("simulate", "--users", 8000, "--experiment-id", "music", "--seed", 3, *light, lake=lake)
     stated = lake / "experiments/music.json"
     statement = json.loads(stated.read_text())
@@ -89,15 +91,15 @@ def test_doctor_finds_a_healthy_machine_and_a_missing_store(lake):
     assert broken.returncode == 1
 
 
-def stage_command(name, lake, run, manifests, item):
+def stage_command(name, run, manifests, items):
     command = [PROGRAM, "stage", name]
     command += ["--run", run] if run else ["--experiment", "music"]
     command += [part for uri in manifests for part in ("--input", uri)]
-    return command + (["--item", item] if item else [])
+    return command + [part for item in items for part in ("--item", item)]
 
 
 def test_a_stage_killed_at_any_moment_and_run_again_gives_the_same_result(lake, result, tmp_path):
-    """Every stage is started, killed by SIGKILL, earlier or later, and started again in the same run folder."""
+    """Every batch is started, killed by SIGKILL, earlier or later, and started again in the same run folder."""
     delays = itertools.cycle([1.2, 2.4])
     for name in ("tables", "experiments"):
         (tmp_path / name).symlink_to(lake / name)
@@ -108,14 +110,16 @@ def test_a_stage_killed_at_any_moment_and_run_again_gives_the_same_result(lake, 
         manifests = [entry["manifest"] for need in stage.inputs for entry in done[need]]
         run = done["prepare"][0]["run"] if done else None
         done[stage.name] = []
-        for item in done[stage.over][0]["items"] if stage.over else [None]:
-            command = stage_command(stage.name, tmp_path, run, manifests, item)
+        for batch in batches(stage, done[stage.over][0]["items"], Settings()) if stage.over else [[]]:
+            command = stage_command(stage.name, run, manifests, batch)
             victim = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             time.sleep(next(delays))
             victim.send_signal(signal.SIGKILL)
             killed += victim.wait() == -signal.SIGKILL
             again = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
             assert again.returncode == 0, again.stderr
-            done[stage.name].append(json.loads(again.stdout.splitlines()[-1]))
+            results = [json.loads(line) for line in again.stdout.splitlines() if line.startswith('{"run"')]
+            assert [entry["item"] for entry in results] == (batch or [None])
+            done[stage.name] += results
     assert killed > 0
     assert without_run(tmp_path / "runs/music/r1/result.json") == result

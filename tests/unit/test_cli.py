@@ -1,5 +1,7 @@
 """What the command line makes of its arguments, in this process; ``tests/integration`` runs it as a program."""
 
+import json
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -7,15 +9,25 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from causal_tasks import cli
-from causal_tasks.cli import terminal
-from causal_tasks.errors import InputError
+from causal_tasks.cli import runs, terminal
+from causal_tasks.errors import InputError, StorageError
 from causal_tasks.experiment import Experiment
+from causal_tasks.pipelines.execution import run_stage
 from causal_tasks.run_folder import RunFolder
 from causal_tasks.settings import Settings
 from causal_tasks.subpopulations.confirmation import confirmation
 from causal_tasks.subpopulations.ledger import record
+from tests.unit.plugins.small_pipeline import BEHAVIOUR, SMALL
 
 runner = CliRunner()
+
+EXPERIMENT = {
+    "experiment_id": "demo",
+    "control": "off",
+    "treatments": ["on"],
+    "window": {"days": 7},
+    "metrics": [{"name": "minutes", "role": "primary"}],
+}
 
 
 @pytest.fixture
@@ -99,3 +111,51 @@ def test_ledger_holds_realised_against_predicted_effects(tmp_path):
         "100% of 1",
     ):
         assert part in output
+
+
+@pytest.fixture
+def small_run(tmp_path, monkeypatch):
+    """The small pipeline on offer, run up to the stage before ``train``; the arguments of ``train``."""
+    monkeypatch.setattr(runs, "PIPELINES", {"small": SMALL})
+    for name, value in {"items": ["a", "b", "c"], "fails": {"train/b": InputError("bad luck")}}.items():
+        monkeypatch.setitem(BEHAVIOUR, name, value)
+    experiment = Experiment.parse(EXPERIMENT, source="test")
+    run = RunFolder.open(experiment, Settings(lake=f"file://{tmp_path}"))
+    prepared = run_stage(SMALL, "prepare", run=run)
+    validated = run_stage(SMALL, "validate", run=run, inputs=[prepared.manifest])
+    inputs = ["--input", prepared.manifest, "--input", validated.manifest]
+    return ["stage", "train", "--pipeline", "small", "--run", run.uri, *inputs]
+
+
+def test_stage_prints_a_line_for_each_item_and_ends_with_the_error_of_one(small_run):
+    done = runner.invoke(cli.app, [*small_run, "--item", "a", "--item", "b", "--item", "c"])
+    assert [json.loads(line)["item"] for line in done.stdout.splitlines()] == ["a", "c"]
+    assert str(done.exception) == "bad luck"
+    assert "1 of 3 items failed: b" in done.stderr
+
+
+def test_stage_prints_the_errors_that_it_does_not_raise_with_their_traceback(small_run, capfd):
+    BEHAVIOUR["fails"]["train/a"] = StorageError("the store is busy")
+    BEHAVIOUR["fails"]["train/c"] = MemoryError("large")
+    done = runner.invoke(cli.app, [*small_run, "--item", "a", "--item", "b", "--item", "c"])
+    assert str(done.exception) == "the store is busy"
+    assert "bad luck" in done.stderr
+    assert "MemoryError: large" in done.stderr + capfd.readouterr().err
+
+
+def test_stage_writes_a_line_for_every_item_into_a_file_failures_too(small_run, tmp_path):
+    lines = tmp_path / "lines"
+    lines.write_text("of an earlier call")
+    runner.invoke(cli.app, [*small_run, "--result", str(lines), "--item", "a", "--item", "b"])
+    first, second = map(json.loads, lines.read_text().splitlines())
+    assert (first["item"], first["adopted"]) == ("a", False)
+    assert (second["item"], second["error"], second["message"]) == ("b", "InputError", "bad luck")
+
+
+def test_stage_writes_for_every_item_why_none_could_begin(small_run, tmp_path):
+    lines = tmp_path / "lines"
+    absent = [argument.replace("demo/r1", "demo/r9") for argument in small_run]
+    done = runner.invoke(cli.app, [*absent, "--result", str(lines), "--item", "a", "--item", "b"])
+    assert isinstance(done.exception, InputError)
+    failures = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert [(failure["item"], failure["error"]) for failure in failures] == [("a", "InputError"), ("b", "InputError")]

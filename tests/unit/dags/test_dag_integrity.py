@@ -70,7 +70,8 @@ def test_the_main_job_starts_tasks_by_the_rules_of_the_design(mine: DAG) -> None
 
 def test_instances_of_mapped_tasks_are_named_by_what_they_work_on(mine: DAG) -> None:
     mapped = {task.task_id: task.map_index_template for task in mine.tasks if task.is_mapped}
-    assert mapped == dict.fromkeys(("train", "tune", "replicate"), "{{ task.item }}")
+    label = "{{ task.items | join(', ') | truncate(200) }}"
+    assert mapped == dict.fromkeys(("train", "tune", "replicate"), label)
 
 
 def test_failed_instances_of_a_mapped_task_reach_a_gate_only(mine: DAG) -> None:

@@ -20,6 +20,7 @@ class AirflowRun:
         xcoms: By task id, map index and key.
         states: By task id and map index.
         asset_events: Extras of asset events.
+        try_number: Of the tasks that are executed.
     """
 
     params: dict[str, Any]
@@ -27,6 +28,7 @@ class AirflowRun:
     xcoms: dict[tuple[str, int, str], Any] = field(default_factory=dict)
     states: dict[tuple[str, int], str] = field(default_factory=dict)
     asset_events: dict[Any, Any] = field(default_factory=dict)
+    try_number: int = 1
 
     def execute(self, task: BaseOperator, map_index: int = -1) -> Any:
         """Run one task instance to its final state; returns its return value, raises what it raised."""
@@ -50,6 +52,7 @@ class AirflowRun:
         """The context of a task instance."""
         ti = SimpleNamespace(
             dag_id=DAG_ID,
+            try_number=self.try_number,
             xcom_push=lambda key, value: self.xcoms.update({(task_id, map_index, key): value}),
             xcom_pull=self._pull,
             get_task_breadcrumbs=self._breadcrumbs,

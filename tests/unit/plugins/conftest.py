@@ -42,7 +42,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """The small pipeline in place of the main job, behaving well."""
     for module in (stage_task, notify_task):
         monkeypatch.setattr(module, "PIPELINES", {"small": SMALL})
-    for name, value in {"items": ["a", "b"], "fails": {}, "findings": "found_positive", "picture": False}.items():
+    well = {"items": ["a", "b"], "alike": False, "fails": {}, "findings": "found_positive", "picture": False}
+    for name, value in well.items():
         monkeypatch.setitem(BEHAVIOUR, name, value)
     CALLS.clear()
 

@@ -87,5 +87,5 @@ def _execute(run: AirflowRun, instance: Any, session: Session) -> None:
 
 def _task(run: AirflowRun, instance: Any) -> BaseOperator:
     over = SMALL[instance.task_id].over
-    items = run.xcoms[over, -1, "return_value"] if over else None
-    return operator(instance.task_id, items[instance.map_index] if items else None)
+    batch = run.xcoms[over, -1, "return_value"][instance.map_index] if over else []
+    return operator(instance.task_id, *batch)

@@ -8,7 +8,7 @@ from causal_tasks.pipelines.declaration import Pipeline, Resources, Stage
 from causal_tasks.run_folder import StageContext
 
 CALLS: list[str] = []
-BEHAVIOUR: dict[str, Any] = {"items": ["a", "b"], "fails": {}, "findings": "found_positive"}
+BEHAVIOUR: dict[str, Any] = {"items": ["a", "b"], "alike": False, "fails": {}, "findings": "found_positive"}
 
 
 def _begin(context: StageContext, stage: str) -> None:
@@ -16,6 +16,10 @@ def _begin(context: StageContext, stage: str) -> None:
     CALLS.append(name)
     if error := BEHAVIOUR["fails"].get(name):
         raise error
+
+
+def key(item: str) -> str:
+    return "all" if BEHAVIOUR["alike"] else item
 
 
 def prepare(context: StageContext) -> dict[str, str]:
@@ -85,6 +89,9 @@ def report(context: StageContext) -> dict[str, str]:
     return outputs
 
 
+KEY = f"{__name__}:key"
+
+
 def _stage(name: str, **declared: Any) -> Stage:
     return Stage(name=name, run=f"{__name__}:{name}", code=1, **declared)
 
@@ -95,7 +102,7 @@ SMALL = Pipeline(
         _stage("prepare", reads=("window",), resources=Resources(minutes=60, gpu=True)),
         _stage("validate", needs=("prepare",)),
         _stage("measure", needs=("prepare", "validate")),
-        _stage("train", needs=("prepare", "validate"), over="validate", resources=Resources(gpu=True)),
+        _stage("train", needs=("prepare", "validate"), over="validate", batched_by=KEY, resources=Resources(gpu=True)),
         _stage("shortlist", needs=("validate", "train"), survives_failures=True),
         _stage("tune", needs=("prepare", "validate", "shortlist"), over="shortlist"),
         _stage(
@@ -104,7 +111,7 @@ SMALL = Pipeline(
             wants=("tune",),
             survives_failures=True,
         ),
-        _stage("replicate", needs=("prepare", "validate", "select"), over="select"),
+        _stage("replicate", needs=("prepare", "validate", "select"), over="select", batched_by=KEY),
         _stage("mine", needs=("prepare", "validate", "select"), wants=("replicate",), survives_failures=True),
         _stage(
             "report",

@@ -32,12 +32,17 @@ def started(**params: Any) -> AirflowRun:
     return AirflowRun({"experiment": "demo", "revision": None, "notify": True, "languages": None} | params)
 
 
-def operator(name: str, item: str | None = None, **arguments: Any) -> StageOperator:
+def operator(name: str, *items: str, **arguments: Any) -> StageOperator:
     with DAG("small", schedule=None):
         tasks = wire(SMALL)
     task = tasks[name]
     return StageOperator(
-        task_id=name, pipeline="small", item=item, trigger_rule=task.trigger_rule, outlets=task.outlets, **arguments
+        task_id=name,
+        pipeline="small",
+        items=items or (None,),
+        trigger_rule=task.trigger_rule,
+        outlets=task.outlets,
+        **arguments,
     )
 
 
@@ -51,9 +56,9 @@ def wire(pipeline: Pipeline) -> dict[str, Any]:
 def run_until(run: AirflowRun, last: str) -> None:
     for stage in SMALL.stages:
         if stage.over:
-            for index, item in enumerate(run.xcoms[stage.over, -1, "return_value"]):
+            for index, batch in enumerate(run.xcoms[stage.over, -1, "return_value"]):
                 try:
-                    run.execute(operator(stage.name, item), index)
+                    run.execute(operator(stage.name, *batch), index)
                 except AirflowFailException:
                     continue
         else:

@@ -19,8 +19,8 @@ from causal_airflow.runners import StageKilledError, run_in_python, stop_childre
 from causal_tasks.data.simulate import simulate_experiment
 from causal_tasks.errors import ConfigurationError, InputError
 from causal_tasks.pipelines import MINE
-from causal_tasks.pipelines.execution import run_stage
-from causal_tasks.run_folder import RunFolder
+from causal_tasks.pipelines.execution import Outcome, run_stage
+from causal_tasks.run_folder import Failure, RunFolder
 from causal_tasks.settings import Settings
 from tests.unit.plugins.airflow_run import AirflowRun
 from tests.unit.plugins.second_environment import make_environment
@@ -62,9 +62,9 @@ def test_the_other_environment_has_the_library_and_no_airflow(other_python: Path
 
 def test_a_stage_does_there_what_it_does_here(run: RunFolder, other_python: Path, use: Any, tmp_path: Path) -> None:
     use(other_python)
-    result = run_in_python(MINE, "prepare", run=run)
-    assert result is not None
-    there = run.read_manifest(result.manifest)
+    (there_done,) = run_in_python(MINE, "prepare", run=run)
+    assert there_done.result is not None
+    there = run.read_manifest(there_done.result.manifest)
     settings = Settings(lake=f"file://{tmp_path / 'lake'}")
     experiment = run.experiment.model_copy(update={"revision": 2})
     here_run = RunFolder.open(experiment, settings)
@@ -85,7 +85,7 @@ def test_a_dag_run_hands_its_presentation_and_its_errors_through(
     task = stage_task.StageOperator(task_id="prepare", pipeline=MINE.name)
     with pytest.raises(AirflowFailException, match="metrics"):
         dag_run.execute(task)
-    failure = dag_run.xcoms["prepare", -1, "failure"]
+    (failure,) = dag_run.xcoms["prepare", -1, "failure"]
     assert failure["error"] == "InputError"
     assert failure["remedy"]
     assert run.last_failure("prepare", None).message == failure["message"]  # type: ignore[union-attr]
@@ -108,9 +108,10 @@ def test_a_stage_that_fails_before_its_first_attempt_fails_for_good_and_says_why
 ) -> None:
     """Such as the shortlist where every candidate has died: there is no record in the run folder."""
     use(other_python)
-    with pytest.raises(InputError, match="lacks what it reads") as caught:
-        run_in_python(MINE, "measure", run=run)
-    assert caught.value.remedy == "mend the cause, then clear those tasks"
+    (outcome,) = run_in_python(MINE, "measure", run=run)
+    assert isinstance(outcome.error, InputError)
+    assert "lacks what it reads" in outcome.error.message
+    assert outcome.error.remedy == "mend the cause, then clear those tasks"
     assert run.last_failure("measure", None) is None
 
 
@@ -212,16 +213,50 @@ def _of_version(path: Path, version: str) -> Path:
 
 
 def test_nothing_to_do_comes_back_as_none(run: RunFolder, use: Any, tmp_path: Path) -> None:
-    writes = 'while [ "$1" != --result ]; do shift; done; printf null > "$2"'
+    writes = 'while [ "$1" != --result ]; do shift; done; echo null > "$2"'
     use(program(tmp_path / "python", writes))
-    assert run_in_python(MINE, "select", run=run) is None
+    assert run_in_python(MINE, "select", run=run) == [Outcome(None)]
 
 
 def test_the_command_line_writes_the_result_where_it_is_told(run: RunFolder, use: Any, tmp_path: Path) -> None:
     manifest = "file:///lake/stage.json"
     line = json.dumps({"run": run.uri, "manifest": manifest, "items": ["a"], "adopted": True})
-    writes = f"while [ \"$1\" != --result ]; do shift; done; echo noise; printf '%s' '{line}' > \"$2\""
+    writes = f'while [ "$1" != --result ]; do shift; done; echo noise; echo \'{line}\' > "$2"'
     use(program(tmp_path / "python", writes))
-    result = run_in_python(MINE, "validate", run=run)
-    assert result is not None
+    (outcome,) = run_in_python(MINE, "validate", run=run)
+    assert outcome.result is not None
+    result = outcome.result
     assert (result.manifest, result.items, result.adopted) == (manifest, ["a"], True)
+
+
+def test_every_item_of_a_batch_is_told_by_the_other_process(run: RunFolder, other_python: Path, use: Any) -> None:
+    """``train`` lacks its input, so that each item fails; what each outcome says is what it would say here."""
+    use(other_python)
+    told: list[Any] = []
+    outcomes = run_in_python(
+        MINE, "train", run=run, items=["s_lightgbm", "t_lightgbm"], progress=lambda *heard: told.append(heard)
+    )
+    assert [outcome.item for outcome in outcomes] == ["s_lightgbm", "t_lightgbm"]
+    assert all(isinstance(outcome.error, InputError) for outcome in outcomes)
+    assert told == [("train", outcome.item, outcome) for outcome in outcomes]
+
+
+def test_items_that_a_process_finished_before_it_was_killed_are_told(run: RunFolder, use: Any, tmp_path: Path) -> None:
+    line = json.dumps({"run": run.uri, "manifest": "file:///lake/stage.json", "item": "a"})
+    failure = Failure.of(InputError("bad luck"), stage="train", item="b").model_dump_json()
+    writes = f"""while [ "$1" != --result ]; do shift; done; printf '%s\n%s\n{{"run' '{line}' '{failure}' > "$2"; kill -9 $$"""
+    use(program(tmp_path / "python", writes))
+    told: list[Any] = []
+    with pytest.raises(StageKilledError):
+        run_in_python(
+            MINE, "train", run=run, items=["a", "b", "c"], progress=lambda _stage, _item, outcome: told.append(outcome)
+        )
+    assert [outcome.item for outcome in told] == ["a", "b"]
+    assert told[0].result.manifest == "file:///lake/stage.json"
+    assert told[1].error.message == "bad luck"
+
+
+def test_a_process_that_leaves_out_an_item_is_not_believed(run: RunFolder, use: Any, tmp_path: Path) -> None:
+    use(program(tmp_path / "python", 'while [ "$1" != --result ]; do shift; done; echo null > "$2"'))
+    with pytest.raises(RuntimeError, match="status 0"):
+        run_in_python(MINE, "train", run=run, items=["a", "b"])

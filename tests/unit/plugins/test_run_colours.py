@@ -1,5 +1,6 @@
 """Which tasks run, are skipped or wait in vain, and how a run ends: as Airflow's own scheduler decides it."""
 
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -72,6 +73,26 @@ CASES = {
         OK,
         ended(replicate=(FAILED, FAILED)),
     ),
+    "a batch goes well": ({}, OK, ended(train=(OK,), replicate=(OK,))),
+    "a batch loses one candidate": (
+        {"train/a": OUT_OF_MEMORY},
+        OK,
+        ended(train=(FAILED,), tune=(OK,), replicate=(OK,)),
+    ),
+    "a batch loses all candidates": (
+        {"train/a": WRONG_INPUT, "train/b": OUT_OF_MEMORY},
+        FAILED,
+        ended(
+            train=(FAILED,),
+            shortlist=FAILED,
+            tune=IN_VAIN,
+            select=SKIPPED,
+            replicate=SKIPPED,
+            mine=SKIPPED,
+            report=IN_VAIN,
+        ),
+    ),
+    "a batch loses one replication": ({"replicate/seed_1": WRONG_INPUT}, OK, ended(train=(OK,), replicate=(FAILED,))),
     "mining dies": ({"mine": OUT_OF_MEMORY}, FAILED, ended(mine=FAILED, report=IN_VAIN)),
 }
 
@@ -80,7 +101,8 @@ CASES = {
 def case(request: pytest.FixtureRequest, lake: Path) -> tuple[str, dict[str, str]]:
     """State of the run and of its tasks that the stages' behaviour should lead to."""
     fails, run_state, task_states = CASES[request.param]
-    BEHAVIOUR.update(items=[] if request.param == "nothing to mine" else ["a", "b"], fails=fails)
+    items = [] if request.param == "nothing to mine" else ["a", "b"]
+    BEHAVIOUR.update(items=items, fails=fails, alike=request.param.startswith("a batch"))
     return run_state, task_states
 
 
@@ -91,11 +113,17 @@ def test_a_run_is_red_only_where_it_has_no_result(case: tuple[str, dict[str, str
 
 
 def test_the_command_line_commits_what_airflow_commits(case: tuple[str, dict[str, str]], lake: Path) -> None:
-    run_state, task_states = case
+    with database() as session:
+        scheduled(started(), session)
+    by_airflow = committed(lake)
+    shutil.rmtree(lake / "runs")
     settings = read_settings()
     run = RunFolder.open(load_experiment("demo", settings), settings)
-    with nullcontext() if run_state == OK else pytest.raises((InputError, MemoryError)):
+    with nullcontext() if case[0] == OK else pytest.raises((InputError, MemoryError)):
         run_pipeline(SMALL, run)
-    committed = [file.relative_to(lake / "runs/demo/r1/stages").parts[0] for file in lake.rglob("stage.json")]
-    succeeded = [name.partition("[")[0] for name, state in task_states.items() if state == OK and name != "notify"]
-    assert sorted(committed) == sorted(succeeded)
+    assert committed(lake) == by_airflow
+
+
+def committed(lake: Path) -> set[Path]:
+    """Every stage instance with its fingerprint."""
+    return {file.relative_to(lake) for file in lake.rglob("stage.json")}

@@ -33,8 +33,8 @@ def test_a_run_goes_from_an_id_to_published_results(lake: Path) -> None:
 def test_only_addresses_and_names_travel_between_tasks(lake: Path) -> None:
     run = started()
     run_until(run, "report")
-    assert run.xcoms["validate", -1, "return_value"] == ["a", "b"]
-    assert run.xcoms["prepare", -1, "stage"]["run"] == f"file://{lake}/runs/demo/r1"
+    assert run.xcoms["validate", -1, "return_value"] == [["a"], ["b"]]
+    assert run.xcoms["prepare", -1, "stage"][0]["run"] == f"file://{lake}/runs/demo/r1"
     assert all(len(json.dumps(value)) < 1000 for value in run.xcoms.values())
 
 
@@ -47,7 +47,7 @@ def test_another_run_of_the_same_revision_adopts_everything_and_says_so(
     by_hand.run_id = "manual__2026-02-01T00:00:00"
     run_until(by_hand, "report")
     assert CALLS == []
-    assert all(value["adopted"] for (_, _, key), value in by_hand.xcoms.items() if key == "stage")
+    assert all(result["adopted"] for (_, _, key), value in by_hand.xcoms.items() if key == "stage" for result in value)
     assert "any run of demo.r1 has committed are adopted" in capsys.readouterr().out
 
 
@@ -77,7 +77,7 @@ def test_a_failed_candidate_is_survived_and_recorded(lake: Path) -> None:
     BEHAVIOUR["fails"] = {"train/b": WRONG_INPUT}
     run = started()
     run_until(run, "report")
-    assert run.xcoms["train", 1, "failure"]["message"] == "column 'arm' is missing"
+    assert run.xcoms["train", 1, "failure"][0]["message"] == "column 'arm' is missing"
     (selection,) = (lake / "runs/demo/r1/stages/select").rglob("selection.json")
     assert json.loads(selection.read_text()) == {"trained": ["a"], "tuned": ["a"], "failed": ["train/b"]}
 
@@ -152,7 +152,7 @@ def test_an_error_is_recorded_and_tried_again_only_where_that_may_help(
     with pytest.raises(raised) as caught:
         run_until(run, "prepare")
     assert type(caught.value) is raised
-    failure = run.xcoms["prepare", -1, "failure"]
+    (failure,) = run.xcoms["prepare", -1, "failure"]
     assert (failure["stage"], failure["item"], failure["error"]) == ("prepare", None, type(error).__name__)
 
 
