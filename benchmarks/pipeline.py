@@ -19,7 +19,6 @@ from benchmarks.workload import tables_of, write_workload
 from causal_tasks.experiment_parts import Mining
 from causal_tasks.pipelines import MINE
 from causal_tasks.settings import Settings
-from causal_tasks.uplift.candidates import CANDIDATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +150,7 @@ def main(
     """Mine experiments of several sizes and write what every stage took into the page."""
     before = circumstances("benchmarks.pipeline")
     sizes = users or [100_000, 1_000_000]
-    mining = Mining(candidates=tuple(candidates or CANDIDATES), finalists=finalists, trials=trials)
+    mining = Mining(candidates=tuple(candidates or Mining().candidates), finalists=finalists, trials=trials)
     folder = Path(mkdtemp(prefix="benchmark-pipeline-"))
     try:
         runs = [mine(folder / str(size), users=size, mining=mining, parallel=parallel) for size in sizes]
