@@ -13,6 +13,7 @@ from causal_tasks.cli.data import import_dataset, simulate
 from causal_tasks.cli.follow_up import audience, ledger
 from causal_tasks.cli.machine import doctor, schema
 from causal_tasks.cli.runs import message, run, stage
+from causal_tasks.cli.score import score
 from causal_tasks.cli.terminal import errors
 from causal_tasks.errors import CausalTasksError, InputError
 
@@ -21,6 +22,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "run": run,
     "stage": stage,
     "message": message,
+    "score": score,
     "audience": audience,
     "ledger": ledger,
     "simulate": simulate,

@@ -9,7 +9,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
+from causal_tasks.base_models import DesignMatrix
 from causal_tasks.errors import InputError
+from causal_tasks.uplift.learner import UpliftLearner
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +25,25 @@ class OutOfFold:
     """
 
     outcomes: pd.DataFrame
-    learners: dict[int, Any]
+    learners: dict[int, UpliftLearner]
 
     def joined(self, other: Self) -> "OutOfFold":
         """These predictions and those of other folds, users in the order of the index."""
         outcomes = pd.concat([self.outcomes, other.outcomes]).sort_index()
         return OutOfFold(outcomes, dict(sorted((self.learners | other.learners).items())))
 
-    def predict_outcomes(self, X: pd.DataFrame) -> pd.DataFrame:
+    def predict_outcomes(self, X: Any) -> pd.DataFrame:
         """The mean of all folds' predictions for users that none of them has seen; like ``outcomes``."""
-        total = sum(learner.predict_outcomes(X) for learner in self.learners.values())
+        first, *others = self.learners.values()
+        total = first.predict_outcomes(X)
+        for learner in others:
+            total += learner.predict_outcomes(X)
         return pd.DataFrame(total / np.float32(len(self.learners)), columns=self.outcomes.columns)
 
 
 def predict_out_of_fold(
-    learner: Any,
-    X: pd.DataFrame,
+    learner: UpliftLearner,
+    X: Any,
     outcome: ArrayLike,
     treatment: ArrayLike,
     fold: ArrayLike,
@@ -46,19 +51,22 @@ def predict_out_of_fold(
     control: Any = None,
     propensity: Mapping[Any, float] | None = None,
     sample_weight: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
     held_out: Sequence[int] | None = None,
 ) -> OutOfFold:
     """Fit a clone of ``learner`` without each fold in turn and predict that fold.
 
     Args:
         learner: Unfitted uplift learner.
-        X: Shape (n, p).
+        X: Shape (n, p), a frame, an array or a ``DesignMatrix``, whose bins all folds share.
         outcome: Shape (n,); users with a missing outcome are predicted but never learned from.
         treatment: Shape (n,), arm labels.
         fold: Shape (n,), integers.
         control: Label of the control arm; None: 0.
         propensity: Known share of every arm by label; None: unknown.
         sample_weight: Shape (n,); None weighs every row alike.
+        clusters: Shape (n,), groups of users that depend on each other; None: every user is independent. Folds are
+            taken as they are.
         held_out: Folds to leave out and predict; None: all of them.
 
     Returns:
@@ -67,32 +75,35 @@ def predict_out_of_fold(
     Raises:
         InputError: There are fewer than two folds, nobody is in a fold to leave out, or as for the learner's ``fit``.
     """
+    design = DesignMatrix.of(X)
     values, labels, folds = np.asarray(outcome, dtype=np.float64), _array(treatment), np.asarray(fold)
     weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    groups = None if clusters is None else np.asarray(clusters)
     numbers = np.unique(folds)
     if len(numbers) < 2:
         raise InputError(f"fold: the only fold is {numbers.tolist()}", remedy="assign the users to two or more folds")
     if absent := sorted(set(held_out or ()) - set(numbers.tolist())):
         raise InputError(f"held_out: nobody is in the folds {absent}", remedy=f"leave out some of {numbers.tolist()}")
     learned = ~np.isnan(values)
-    learners: dict[int, Any] = {}
+    learners: dict[int, UpliftLearner] = {}
     parts: list[pd.DataFrame] = []
     for number in numbers if held_out is None else held_out:
         rows = np.flatnonzero((folds != number) & learned)
         fitted = clone(learner).fit(
-            X.iloc[rows],
+            design.take(rows),
             values[rows],
             labels[rows],
             control=control,
             propensity=propensity,
             sample_weight=None if weight is None else weight[rows],
+            clusters=None if groups is None else groups[rows],
         )
         unseen = np.flatnonzero(folds == number)
-        predicted = fitted.predict_outcomes(X.iloc[unseen])
+        predicted = fitted.predict_outcomes(design.take(unseen))
         parts.append(pd.DataFrame(predicted, index=unseen, columns=list(fitted.arms_)))
         learners[int(number)] = fitted
     outcomes = pd.concat(parts).sort_index()
-    return OutOfFold(outcomes=outcomes.set_axis(X.index[outcomes.index]), learners=learners)
+    return OutOfFold(outcomes=outcomes.set_axis(design.index[outcomes.index]), learners=learners)
 
 
 def _array(labels: ArrayLike) -> NDArray[Any] | Any:

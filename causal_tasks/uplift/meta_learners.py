@@ -1,20 +1,17 @@
 """S, T and X: learners of the effect on each user, made from models of the outcome."""
 
-from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from causal_tasks.base_models import BaseModel
+from causal_tasks.base_models import BaseModel, DesignMatrix, fit_model, predict_mean
 from causal_tasks.errors import InputError
-from causal_tasks.uplift.learner import Effects, MetaLearner, TrainingData, read_description
+from causal_tasks.uplift.learner import Effects
+from causal_tasks.uplift.meta_learner import OUTCOME, MetaLearner, mean_outcome, outcome_models, outcome_of
+from causal_tasks.uplift.nuisances import share_among_two, within_bounds
+from causal_tasks.uplift.training_data import TrainingData
 
-_PROPENSITY_BOUNDS = (0.01, 0.99)
-"""Estimated propensities beyond them are set to them: one effect model would count for nothing."""
-
-_OUTCOME = "outcome"
 _INDICATOR = "treatment"
 
 
@@ -30,33 +27,48 @@ class SLearner(MetaLearner):
 
     FITS_EACH_ARM: ClassVar[bool] = False
 
-    def _predict_outcomes(self, X: pd.DataFrame) -> Effects:
-        model = self.models_[_OUTCOME]
-        arms = range(len(self.arms_))
-        return np.column_stack([model.predict(self._with_treatment(X, np.full(len(X), arm))) for arm in arms])
-
     def uses_treatment(self) -> bool:
-        """Whether the model splits on the indicator of every treatment."""
-        return self._indicators() <= self.models_[_OUTCOME].used_features()
+        """Whether the model splits on the indicator of every treatment.
+
+        Of a base model that cannot tell what it splits on, whether predictions for users it has seen differ by arm.
+        """
+        return self.treatment_used_
+
+    def _predict_outcomes(self, X: DesignMatrix) -> Effects:
+        model = self.models_[OUTCOME]
+        return np.column_stack(
+            [predict_mean(model, self._with_treatment(X, np.full(len(X), arm))) for arm in range(len(self.arms_))]
+        )
 
     def _fit_models(self, data: TrainingData) -> dict[str, BaseModel]:
-        if taken := sorted(self._indicators() & set(map(str, data.X.columns))):
+        if taken := sorted(set(self._indicators()) & set(data.X.columns)):
             raise InputError(f"X has the columns {taken}, which stand for the treatment", remedy="rename them")
-        rows = np.arange(len(data.outcome))
-        return {
-            _OUTCOME: data.with_features(self._with_treatment(data.X, data.arm)).fitted(
-                self.base_model, rows, data.outcome
-            )
-        }
+        model = fit_model(self.base_model, self._with_treatment(data.X, data.arm), data.outcome, data.weight)
+        self.models_ = {OUTCOME: model}
+        self.treatment_used_ = self._splits_on_treatment(model, data)
+        return self.models_
 
-    def _indicators(self) -> frozenset[str]:
-        return frozenset(f"{_INDICATOR}:{position}" for position in range(1, len(self.arms_)))
+    def _splits_on_treatment(self, model: BaseModel, data: TrainingData) -> bool:
+        if hasattr(model, "used_features"):
+            return set(self._indicators()) <= model.used_features()
+        some = self._predict_outcomes(next(iter(data.X.chunks())))
+        return bool((some[:, 1:] != some[:, :1]).any(axis=0).all())
 
-    def _with_treatment(self, X: pd.DataFrame, arm: NDArray[np.intp]) -> pd.DataFrame:
-        indicators = {
-            f"{_INDICATOR}:{position}": (arm == position).astype(np.int8) for position in range(1, len(self.arms_))
+    def _indicators(self) -> list[str]:
+        return [f"{_INDICATOR}:{position}" for position in range(1, len(self.arms_))]
+
+    def _with_treatment(self, X: Any, arm: NDArray[np.intp]) -> Any:
+        columns: dict[str, ArrayLike] = {
+            name: arm == position for position, name in enumerate(self._indicators(), start=1)
         }
-        return X.assign(**indicators)
+        return X.with_columns(columns)
+
+    def _write(self, folder: Any) -> dict[str, Any]:
+        return super()._write(folder) | {"treatment_used": self.treatment_used_}
+
+    def _read(self, folder: Any, state: Any) -> None:
+        super()._read(folder, state)
+        self.treatment_used_ = bool(state["treatment_used"])
 
 
 class TLearner(MetaLearner):
@@ -67,8 +79,8 @@ class TLearner(MetaLearner):
 
     FITS_EACH_ARM: ClassVar[bool] = True
 
-    def _predict_outcomes(self, X: pd.DataFrame) -> Effects:
-        return np.column_stack([self.models_[_outcome_of(arm)].predict(X) for arm in range(len(self.arms_))])
+    def _predict_outcomes(self, X: DesignMatrix) -> Effects:
+        return np.column_stack([mean_outcome(self.models_, arm, X) for arm in range(len(self.arms_))])
 
     def _fit_models(self, data: TrainingData) -> dict[str, BaseModel]:
         return outcome_models(data, self.base_model)
@@ -89,37 +101,42 @@ class XLearner(MetaLearner):
 
     @property
     def propensity_estimated_(self) -> bool:
-        """Whether the propensity was modelled, because it was not known."""
+        """Whether the weights come from a model of the propensity."""
         return self.propensity_ is None
 
-    def _predict_outcomes(self, X: pd.DataFrame) -> Effects:
-        control = self.models_[_outcome_of(0)].predict(X)
-        arms = range(1, len(self.arms_))
-        return np.column_stack([control, *(control + self._effect(X, arm) for arm in arms)])
+    def _predict_outcomes(self, X: DesignMatrix) -> Effects:
+        baseline = mean_outcome(self.models_, 0, X)
+        effects = [self._effect(X, arm) for arm in range(1, len(self.arms_))]
+        return np.column_stack([baseline, *(baseline + effect for effect in effects)])
 
-    def _effect(self, X: pd.DataFrame, arm: int) -> Effects:
+    def _effect(self, X: DesignMatrix, arm: int) -> Effects:
         share = self._propensity(X, arm)
-        on_control, on_treated = (self.models_[f"effect-{side}-{arm}"].predict(X) for side in ("control", "treated"))
+        on_control, on_treated = (
+            predict_mean(self.models_[f"effect-{side}-{arm}"], X) for side in ("control", "treated")
+        )
         return (share * on_control + (1 - share) * on_treated).astype(np.float32)
 
-    def _propensity(self, X: pd.DataFrame, arm: int) -> Effects | float:
+    def _propensity(self, X: DesignMatrix, arm: int) -> NDArray[np.float64] | float:
         """P(in the arm | in it or in control)."""
         if self.propensity_ is None:
-            return np.clip(self.models_[f"propensity-{arm}"].predict(X), *_PROPENSITY_BOUNDS)
-        return float(self.propensity_[arm] / (self.propensity_[0] + self.propensity_[arm]))
+            return within_bounds(predict_mean(self.models_[f"propensity-{arm}"], X))
+        return share_among_two(self.propensity_, arm)
 
     def _fit_models(self, data: TrainingData) -> dict[str, BaseModel]:
         outcome = outcome_models(data, self.base_model)
-        control_rows, baseline = data.rows_of(0), outcome[_outcome_of(0)]
-        models = {_outcome_of(0): baseline}
+        control_rows, baseline = data.rows_of(0), outcome[outcome_of(0)]
+        models = {outcome_of(0): baseline}
         for arm in range(1, len(data.labels)):
             treated_rows = data.rows_of(arm)
             imputed = {
                 "control": (
                     control_rows,
-                    outcome[_outcome_of(arm)].predict(data.X.iloc[control_rows]) - data.outcome[control_rows],
+                    predict_mean(outcome[outcome_of(arm)], data.X.take(control_rows)) - data.outcome[control_rows],
                 ),
-                "treated": (treated_rows, data.outcome[treated_rows] - baseline.predict(data.X.iloc[treated_rows])),
+                "treated": (
+                    treated_rows,
+                    data.outcome[treated_rows] - predict_mean(baseline, data.X.take(treated_rows)),
+                ),
             }
             for side, (rows, effects) in imputed.items():
                 models[f"effect-{side}-{arm}"] = data.fitted(self.base_model, rows, effects)
@@ -127,32 +144,3 @@ class XLearner(MetaLearner):
                 both = data.rows_of(0, arm)
                 models[f"propensity-{arm}"] = data.fitted(self.base_model, both, data.arm[both] == arm)
         return models
-
-
-def outcome_models(data: TrainingData, base_model: BaseModel) -> dict[str, BaseModel]:
-    """One model of the mean outcome for each arm."""
-    models = {}
-    for arm in range(len(data.labels)):
-        rows = data.rows_of(arm)
-        models[_outcome_of(arm)] = data.fitted(base_model, rows, data.outcome[rows])
-    return models
-
-
-def load_learner(folder: Path) -> MetaLearner:
-    """The learner, of whatever class, that ``save`` wrote to ``folder``.
-
-    Raises:
-        InputError: The class is unknown, or as for its ``load``.
-    """
-    name = read_description(folder)["learner"]
-    if name not in LEARNERS:
-        raise InputError(f"{folder} holds a {name}", remedy=f"load one of {', '.join(LEARNERS)}")
-    return LEARNERS[name].load(folder)
-
-
-LEARNERS: dict[str, type[MetaLearner]] = {learner.__name__: learner for learner in (SLearner, TLearner, XLearner)}
-"""Learners by the name under which they are saved."""
-
-
-def _outcome_of(arm: int) -> str:
-    return f"{_OUTCOME}-{arm}"

@@ -2,23 +2,24 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
+from causal_tasks.base_models import DesignMatrix
 from causal_tasks.experiment import Experiment
 from causal_tasks.run_folder import StageContext
 from causal_tasks.storage import Uri
 from causal_tasks.uplift.candidates import candidate
 from causal_tasks.uplift.cross_fitting import OutOfFold, predict_out_of_fold
-from causal_tasks.uplift.learner import MetaLearner
-from causal_tasks.uplift.meta_learners import load_learner
+from causal_tasks.uplift.learner import UpliftLearner
 from causal_tasks.uplift.stages.users import Users
 
 
-def unfitted(context: StageContext, name: str, parameters: Mapping[str, Any] | None = None) -> Any:
+def unfitted(context: StageContext, name: str, parameters: Mapping[str, Any] | None = None) -> UpliftLearner:
     """The candidate of that name on the run's device, threads and seed; ``parameters`` as for ``candidate``."""
     return candidate(
         name,
@@ -29,7 +30,29 @@ def unfitted(context: StageContext, name: str, parameters: Mapping[str, Any] | N
     )
 
 
-def cross_fit(learner: Any, users: Users, features: Sequence[str], held_out: Sequence[int] | None = None) -> OutOfFold:
+@dataclass(frozen=True, slots=True)
+class Matrices:
+    """Features of a run's users, made once for all that is fitted and predicted.
+
+    Attributes:
+        discovery: Of the users that learners are fitted on.
+        estimation: Of the others, with the levels of the former.
+    """
+
+    discovery: DesignMatrix
+    estimation: DesignMatrix
+
+    @classmethod
+    def of(cls, users: Users, features: Sequence[str]) -> Self:
+        """The matrices of these features."""
+        frame = users.frame[list(features)]
+        discovery = DesignMatrix(frame.loc[users.discovery])
+        return cls(discovery, DesignMatrix(frame.loc[~users.discovery], like=discovery))
+
+
+def cross_fit(
+    learner: UpliftLearner, users: Users, matrices: Matrices, held_out: Sequence[int] | None = None
+) -> OutOfFold:
     """The learner fitted without each of the folds ``held_out``, all of them where that is None.
 
     The index of its outcomes is that of ``users.frame``.
@@ -37,24 +60,24 @@ def cross_fit(learner: Any, users: Users, features: Sequence[str], held_out: Seq
     rows = users.discovery
     return predict_out_of_fold(
         learner,
-        users.frame.loc[rows, list(features)],
+        matrices.discovery,
         users.outcome[rows],
         users.labels[rows],
         users.frame["fold"].to_numpy()[rows],
         control=users.experiment.control,
         propensity=users.propensity,
+        clusters=users.frame["cluster"].to_numpy()[rows] if users.experiment.cluster else None,
         held_out=held_out,
     )
 
 
-def predict_everybody(fitted: OutOfFold, users: Users, features: Sequence[str]) -> pd.DataFrame:
+def predict_everybody(fitted: OutOfFold, users: Users, matrices: Matrices) -> pd.DataFrame:
     """Mean outcomes of all users, one float32 column for each arm in the order of the experiment."""
     arms = list(users.experiment.arms)
     means = np.empty((len(users.frame), len(arms)), dtype=np.float32)
     means[users.discovery] = fitted.outcomes[arms]
-    estimation = ~users.discovery
-    if estimation.any():
-        means[estimation] = fitted.predict_outcomes(users.frame.loc[estimation, list(features)])[arms]
+    if len(matrices.estimation):
+        means[~users.discovery] = fitted.predict_outcomes(matrices.estimation)[arms]
     return pd.DataFrame(means, columns=arms)
 
 
@@ -79,14 +102,3 @@ def write_models(context: StageContext, fitted: OutOfFold) -> Uri:
         for file in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
             context.write_bytes(f"models/{file.relative_to(folder).as_posix()}", file.read_bytes())
     return f"{context.folder}/models"
-
-
-def read_models(context: StageContext, stage: str, item: str | None = None) -> list[MetaLearner]:
-    """The learners that ``write_models`` wrote in an earlier stage, in the order of their folds."""
-    models = context.uri(stage, "models", item=item)
-    with tempfile.TemporaryDirectory() as folder:
-        for file in context.storage.list_files(models, hash_local=False):
-            path = Path(folder) / file.path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(context.storage.read_bytes(f"{models}/{file.path}"))
-        return [load_learner(path) for path in sorted(Path(folder).iterdir())]

@@ -5,7 +5,6 @@ before anybody was treated, tells how many rules a run finds by chance alone.
 """
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,8 @@ from causal_tasks.errors import InputError
 from causal_tasks.experiment import Experiment
 from causal_tasks.run_folder import StageContext
 from causal_tasks.storage import Uri
-from causal_tasks.uplift.stages.fitting import cross_fit, predict_everybody, unfitted, uplift_of
+from causal_tasks.uplift.learner import UpliftLearner
+from causal_tasks.uplift.stages.fitting import Matrices, cross_fit, predict_everybody, unfitted, uplift_of
 from causal_tasks.uplift.stages.users import Users
 
 SEEDS = ("seed_1", "seed_2")
@@ -44,6 +44,11 @@ def is_placebo(item: str) -> bool:
     return item not in SEEDS
 
 
+def together(item: str) -> str:  # noqa: ARG001 - asked for each item
+    """What a replication shares with others: all of them learn with the same base model from the same users."""
+    return "all"
+
+
 def replicate(context: StageContext) -> dict[str, Uri]:
     """Write ``predictions`` of the replication ``context.item``; returns their address.
 
@@ -52,10 +57,12 @@ def replicate(context: StageContext) -> dict[str, Uri]:
     """
     item = str(context.item)
     features: list[str] = context.read_json("validate", "features")["used"]
-    users = _replicated(_sampled(Users.read(context, [*features, *_more_columns(context.experiment, item)])), item)
-    learner = _winner(context, item)
-    fitted = cross_fit(learner, users, features)
-    means = predict_everybody(fitted, users, features)
+    everybody = context.shared("users", lambda: _sampled(Users.read(context, [*features, *_past(context.experiment)])))
+    users = _replicated(everybody, item)
+    # The same users but where some have no past.
+    matrices = context.shared(("matrices", item == PRE_PERIOD), lambda: Matrices.of(users, features))
+    fitted = cross_fit(_winner(context, item), users, matrices)
+    means = predict_everybody(fitted, users, matrices)
     predictions = pd.concat(
         [
             users.frame["unit"],
@@ -69,18 +76,17 @@ def replicate(context: StageContext) -> dict[str, Uri]:
     return {"predictions": context.write_table("predictions.parquet", predictions)}
 
 
-def _more_columns(experiment: Experiment, item: str) -> tuple[str, ...]:
-    return pre_window_columns(experiment.primary) if item == PRE_PERIOD else ()
+def _past(experiment: Experiment) -> tuple[str, ...]:
+    """Columns of the days before anybody was treated, where a replication learns from them."""
+    return pre_window_columns(experiment.primary) if PRE_PERIOD in replications(experiment) else ()
 
 
-def _winner(context: StageContext, item: str) -> Any:
+def _winner(context: StageContext, item: str) -> UpliftLearner:
     """The winner, unfitted, with the seed of the replication."""
     best = context.read_json("select", "selection")["board"][0]
-    learner = unfitted(context, best["candidate"])
-    learner.base_model.set_params(**best["parameters"])
+    learner = unfitted(context, best["candidate"], best["parameters"])
     if item in SEEDS:
-        seed = context.experiment.mining.seed + 1 + SEEDS.index(item)
-        learner.base_model.set_params(random_state=seed)
+        return learner.with_parameters({"random_state": context.experiment.mining.seed + 1 + SEEDS.index(item)})
     return learner
 
 

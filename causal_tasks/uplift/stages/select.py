@@ -13,12 +13,12 @@ from causal_tasks.run_folder import StageContext
 from causal_tasks.storage import Uri
 from causal_tasks.uplift.cross_fitting import OutOfFold
 from causal_tasks.uplift.drivers import drivers
-from causal_tasks.uplift.learner import MetaLearner
-from causal_tasks.uplift.stages.card import portable
+from causal_tasks.uplift.learner import UpliftLearner
+from causal_tasks.uplift.registry import read_learners
 from causal_tasks.uplift.stages.fitting import (
+    Matrices,
     cross_fit,
     predict_everybody,
-    read_models,
     unfitted,
     uplift_of,
     write_models,
@@ -73,11 +73,12 @@ def select(context: StageContext) -> dict[str, Uri]:
     improved = _improved_parameters(context)
     features: list[str] = context.read_json("validate", "features")["used"]
     users = Users.read(context, features)
+    matrices = Matrices.of(users, features)
     rows = _compared_rows(users)
     finalists: list[str] = context.read_json("shortlist", "items")
     defaults = (_default_entrant(context, name, rows) for name in finalists)
     tuned = (
-        _tuned_entrant(context, name, improved[name], users, features, rows) for name in finalists if name in improved
+        _tuned_entrant(context, name, improved[name], users, matrices, rows) for name in finalists if name in improved
     )
     winner, board = _compared([*defaults, *tuned], users.ranking_arguments(rows))
     selection = {
@@ -92,12 +93,14 @@ def select(context: StageContext) -> dict[str, Uri]:
         "items": context.write_json("items.json", replications(context.experiment)),
     }
     if winner.fitted is None:
-        learners = read_models(context, "train", winner.candidate)
+        learners: Sequence[UpliftLearner] = read_learners(
+            context.storage, context.uri("train", "models", item=winner.candidate)
+        )
         written |= _handed_on(context, winner.candidate)
     else:
-        fitted = winner.fitted.joined(cross_fit(winner.learner, users, features, range(COMPARISON_FOLD)))
+        fitted = winner.fitted.joined(cross_fit(winner.learner, users, matrices, range(COMPARISON_FOLD)))
         learners = list(fitted.learners.values())
-        means = predict_everybody(fitted, users, features)
+        means = predict_everybody(fitted, users, matrices)
         uplift = uplift_of(means, context.experiment)
         written |= {
             "predictions": write_predictions(context, users.frame["unit"], uplift, means),
@@ -106,7 +109,7 @@ def select(context: StageContext) -> dict[str, Uri]:
     return written | {"drivers": context.write_json("drivers.json", _drivers(learners, users, features))}
 
 
-def _drivers(learners: Sequence[MetaLearner], users: Users, features: Sequence[str]) -> dict[str, Any]:
+def _drivers(learners: Sequence[UpliftLearner], users: Users, features: Sequence[str]) -> dict[str, Any]:
     """What drives the predictions of estimation users, by treatment."""
     seed = users.experiment.mining.seed
     rows = np.flatnonzero(~users.discovery)
@@ -156,13 +159,13 @@ def _tuned_entrant(
     name: str,
     parameters: Mapping[str, Any],
     users: Users,
-    features: Sequence[str],
+    matrices: Matrices,
     rows: NDArray[np.intp],
 ) -> Entrant:
     learner = unfitted(context, name, parameters)
-    fitted = cross_fit(learner, users, features, [COMPARISON_FOLD])
+    fitted = cross_fit(learner, users, matrices, [COMPARISON_FOLD])
     uplift = uplift_of(fitted.outcomes.loc[users.frame.index[rows]], context.experiment).to_numpy()
-    return Entrant(name, portable(learner.base_model.get_params()), uplift, learner, fitted)
+    return Entrant(name, learner.parameters, uplift, learner, fitted)
 
 
 def _compared(entrants: Sequence[Entrant], arguments: Mapping[str, Any]) -> tuple[Entrant, list[dict[str, Any]]]:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
 
-from causal_tasks.base_models import BASE_MODELS
+from causal_tasks.base_models import BASE_MODELS, DesignMatrix
 from causal_tasks.errors import InputError
 from causal_tasks.uplift import SLearner, TLearner, XLearner
 
@@ -51,7 +51,7 @@ def cell_mean(X, outcome, arm, group, which):
 def test_with_group_means_every_learner_finds_the_difference_in_means_of_the_group(learner, treatments):
     """S and T by definition; X because both of its effect models have the same group mean, so that weights cancel."""
     X, outcome, arm = data(treatments)
-    shares = dict.fromkeys(range(treatments + 1), 1.0)
+    shares = dict.fromkeys(range(treatments + 1), 0.3)
     fitted = learner(GroupMeans()).fit(X, outcome, arm, propensity=shares)
     groups = pd.DataFrame({"group": [0, 1, 2]})
     expected = np.array(
@@ -93,7 +93,7 @@ def test_treatments_share_the_controls_model_and_nothing_is_fitted_that_is_not_n
 def test_every_treatment_has_an_indicator_of_its_own():
     X, outcome, arm = data(treatments=2)
     (model,) = SLearner(GroupMeans()).fit(X, outcome, arm).models_.values()
-    assert {cell[1:] for cell in model.means_.index} == {(0, 0), (1, 0), (0, 1)}
+    assert {cell[:2] for cell in model.means_.index} == {(0, 0), (1, 0), (0, 1)}
 
 
 class OneColumn(GroupMeans):
@@ -122,8 +122,8 @@ def test_x_uses_the_share_among_the_two_arms_that_are_compared():
     arm = np.array([0, 0, 1, 1, 2, 2])
     outcome = np.array([10.0, 10.0, 12.0, 12.0, 11.0, 11.0])
     fitted = XLearner(OneColumn()).fit(X, outcome, arm, propensity={0: 0.5, 1: 0.3, 2: 0.2})
-    assert fitted._propensity(X, 1) == pytest.approx(0.3 / 0.8)
-    assert fitted._propensity(X, 2) == pytest.approx(0.2 / 0.7)
+    assert fitted._propensity(DesignMatrix(X), 1) == pytest.approx(0.3 / 0.8)
+    assert fitted._propensity(DesignMatrix(X), 2) == pytest.approx(0.2 / 0.7)
 
 
 @pytest.mark.parametrize("base_model", BASE_MODELS.values())
@@ -143,7 +143,7 @@ def test_an_unknown_propensity_is_modelled_and_kept_within_its_bounds():
     fitted = XLearner(GroupMeans()).fit(X, outcome, arm)
     assert fitted.propensity_estimated_
     shares = [arm[X["group"] == group].mean() for group in range(3)]
-    groups = pd.DataFrame({"group": [0, 1, 2]})
+    groups = DesignMatrix(pd.DataFrame({"group": [0, 1, 2]}))
     np.testing.assert_allclose(fitted._propensity(groups, 1), np.clip(shares, 0.01, 0.99), rtol=1e-5)
 
 
@@ -164,8 +164,8 @@ def test_weights_count_as_repetitions_do():
         ({0: 0.5}, r"names the arms \[0\], treatment has \[0, 1\]"),
         ({0: 0.5, 1: 0.3, 2: 0.2}, r"names the arms \[0, 1, 2\], treatment has \[0, 1\]"),
         ({"0": 0.5, "1": 0.5}, r"names the arms \['0', '1'\]"),
-        ({0: 1.0, 1: 0.0}, "give every arm a positive share"),
-        ({0: 0.5, 1: float("nan")}, "give every arm a positive share"),
+        ({0: 1.0, 1: 0.0}, "give every arm a share between 0 and 1"),
+        ({0: 0.5, 1: float("nan")}, "give every arm a share between 0 and 1"),
     ],
 )
 def test_a_propensity_must_give_every_arm_a_share(propensity, message):

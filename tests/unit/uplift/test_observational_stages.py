@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from causal_tasks.base_models import DesignMatrix
 from causal_tasks.effects.matched_units import match_in_buckets
 from causal_tasks.errors import InputError
 from causal_tasks.evaluation import auuc, auuc_interval
@@ -94,7 +95,10 @@ def test_a_trial_is_scored_with_the_columns_of_its_treatments_whatever_their_ord
     learner = candidate("t_lightgbm", random_state=experiment.mining.seed)
     columns = ["x0", "city"]
     labels = users["arm"].astype(object).to_numpy()
-    learner.fit(users.loc[fitted, columns], users["y__minutes"][fitted], labels[fitted], control="off")
+    # Bins come from all users that the search is given.
+    given = (discovery & (users["fold"] <= 3)).to_numpy()
+    design = DesignMatrix(users.loc[given, columns]).take(np.flatnonzero(fitted[given]))
+    learner.fit(design, users["y__minutes"][fitted], labels[fitted], control="off")
     assert learner.treatments_ == ["a", "z"]
     scores = np.column_stack([propensity[f"propensity__{t}"].where(propensity[f"kept__{t}"]) for t in ("a", "z")])
     expected = auuc(

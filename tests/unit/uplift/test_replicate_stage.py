@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from causal_tasks.base_models import LightGBM
+from causal_tasks.base_models import LightGBM, deciding
 from causal_tasks.pipelines import MINE
 from causal_tasks.pipelines.execution import run_stage
 from causal_tasks.uplift.stages import replicate as stage
-from causal_tasks.uplift.stages.card import portable
 from causal_tasks.uplift.stages.replicate import dealt_anew, is_placebo, replications
 from causal_tasks.uplift.stages.users import Users
 from tests.unit.uplift.learning_runs import RATE, committed, opened, output, prepared, statement
@@ -106,7 +105,7 @@ def test_the_days_before_are_the_outcome_of_those_who_have_them(tmp_path):
 
 def test_a_tuned_winner_keeps_its_parameters(tmp_path):
     users = before(prepared(statement())[0])
-    stump = portable(LightGBM(n_estimators=1, num_leaves=2, learning_rate=1.0).get_params())
+    stump = deciding(LightGBM(n_estimators=1, num_leaves=2, learning_rate=1.0).get_params())
     found = replicated(tmp_path, "permuted_1", users, tuned=True, parameters=stump)
     discovery = (users["part"] == "discovery")[users["y__minutes"].notna()].to_numpy()
     assert found["uplift__on"][discovery].nunique() <= 5 * 4

@@ -183,7 +183,7 @@ def test_finalists_whose_tuning_failed_enter_with_their_defaults_and_it_is_said(
     users, _ = prepared(statement())
     users.loc[users["fold"] == 3, "y__minutes"] = np.nan
     mined = Mined(tmp_path, statement(), users, items=NAMES)
-    with pytest.raises(InputError, match="validation holds 0"):
+    with pytest.raises(InputError, match="fold 3 holds 0 of"):
         mined.tune("t_lightgbm")
     selection = mined.selection(mined.select())
     assert selection["tuning_failed"]["t_lightgbm"]["remedy"] == "hold out some users and fit the others"

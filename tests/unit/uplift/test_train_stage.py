@@ -155,7 +155,7 @@ def test_training_again_gives_the_same_files(plain, tmp_path):
     ("change", "message"),
     [
         (lambda users: users.assign(city="a"), "feature 'city' is of type"),
-        (lambda users: users.assign(x0=1.0, city=users["city"].cat.set_categories(["q"])), "constant prediction"),
+        (lambda users: users.assign(x0=1.0, city=pd.Categorical(["q"] * len(users))), "constant prediction"),
         (lambda users: users[users["arm"] == "off"], "no discovery user is in arm 'on'"),
         (lambda users: users.assign(arm=users["arm"].cat.rename_categories({"off": "?"})), "not in the experiment"),
     ],
@@ -181,24 +181,30 @@ def test_the_guards_hold_what_was_predicted_against_what_was_measured(plain):
     assert guard["treatment_used"]
 
 
-def test_a_model_whose_mean_effect_is_off_is_noted(tmp_path):
-    """Without a feature to tell them by, users with 200 times the outcome tip the measured mean, not the shrunken model."""
+def test_a_model_that_shrinks_the_effect_away_is_dropped_with_both_numbers(tmp_path):
+    """In a forest whose splits choose among features that explain far more, the treatment is hardly ever chosen."""
     users, _ = prepared(statement())
-    rich = (users["part"] == "discovery") & (users["arm"] == "on")
-    users.loc[rich, "y__minutes"] += 50.0
+    users["y__minutes"] = 0.2 * np.sign(users["x0"].fillna(0.0)) + 0.3 * (users["arm"] == "on")
+    with pytest.raises(InputError, match=r"'on': its mean effect is 0\.2\d*, the measured one 0\.3"):
+        trained(tmp_path, statement(), users, item="s_random_forest", items=("s_random_forest",))
+
+
+def test_a_large_effect_that_is_shrunk_a_little_is_no_fault(tmp_path):
+    users, _ = prepared(statement())
+    users.loc[(users["part"] == "discovery") & (users["arm"] == "on"), "y__minutes"] += 50.0
     run, _, result = trained(tmp_path, statement(), users, item="s_lightgbm", items=("s_lightgbm",))
-    card = json_of(run, result, "card")
-    assert not card["guards"]["on"]["agrees"]
-    assert card["notes"] == ["mean_disagrees"]
+    guard = json_of(run, result, "card")["guards"]["on"]
+    assert guard["mean"] < guard["measured"]["interval"][0]
+    assert guard["agrees"]
 
 
-def test_a_model_of_one_fold_that_overlooks_the_treatment_is_told(tmp_path):
+def test_a_model_of_one_fold_that_overlooks_the_treatment_is_dropped(tmp_path):
     """Outcomes differ in fold 0 alone: the model that leaves it out sees nothing to split on."""
     users, effect = prepared(statement())
     inside = (users["fold"] == 0).to_numpy()
     users["y__minutes"] = 5.0 + inside * (4.0 * (users["arm"] == "on") + effect)
-    run, _, result = trained(tmp_path, statement(), users, item="s_lightgbm", items=("s_lightgbm",))
-    assert not json_of(run, result, "card")["guards"]["on"]["treatment_used"]
+    with pytest.raises(InputError, match="at least one fold does not tell the arms apart"):
+        trained(tmp_path, statement(), users, item="s_lightgbm", items=("s_lightgbm",))
 
 
 def test_an_s_learner_does_not_mind_a_small_arm(tmp_path):

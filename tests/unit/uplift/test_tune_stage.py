@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from causal_tasks.base_models import LightGBM
+from causal_tasks.base_models import DesignMatrix, LightGBM
 from causal_tasks.errors import InputError
 from causal_tasks.evaluation import auuc
 from causal_tasks.pipelines import MINE
 from causal_tasks.pipelines.execution import run_stage
 from causal_tasks.storage import Storage
-from causal_tasks.uplift import candidate
+from causal_tasks.uplift import XLearner, candidate
 from causal_tasks.uplift.outcome import user_outcome
 from tests.unit.uplift.learning_runs import DOWN, RATE, committed, json_of, opened, prepared, statement
 
@@ -17,7 +17,8 @@ TRIALS = 6
 
 def finalist(folder, *, trials=TRIALS, users=None, **changes):
     """A run in which ``NAME`` is to be tuned; returns it with the manifests that ``tune`` reads."""
-    experiment = statement(**{"mining": {"candidates": [NAME], "trials": trials, "seed": 3}} | changes)
+    mining = {"candidates": [NAME], "trials": trials, "seed": 3} | changes.pop("mining", {})
+    experiment = statement(mining=mining, **changes)
     users = prepared(experiment)[0] if users is None else users
     run, before = opened(folder, experiment, users, items=(NAME,))
     return run, [*before, committed(run, "shortlist", None, items=[NAME])]
@@ -60,7 +61,14 @@ def test_of_two_attempts_the_second_takes_over_what_the_first_has_written(tmp_pa
     """Another attempt writes trial 1 just before this one does: both then go on from the same trial."""
     run, inputs = finalist(tmp_path, trials=2)
     create = Storage.create_exclusively
-    other = {"number": 1, "state": "complete", "parameters": {"num_leaves": 9}, "quarter_auuc": 8.0, "auuc": 9.0}
+    other = {
+        "number": 1,
+        "state": "complete",
+        "parameters": {"num_leaves": 9},
+        "rung_auucs": [8.0, 9.0],
+        "fold_auucs": {"3": 9.0},
+        "auuc": 9.0,
+    }
 
     def comes_second(storage, uri, data):
         if uri.endswith("/trials/1.json"):
@@ -80,8 +88,55 @@ def test_the_stage_fits_on_three_folds_and_scores_on_the_fourth(whole):
     assert whole["rows"] == (usable["fold"] < 3).sum()
     assert whole["scored"] == (usable["fold"] == 3).sum()
     assert whole["trials"][0]["parameters"]["n_estimators"] == LightGBM().n_estimators
+    assert whole["rungs"] == [whole["rows"]]
     assert [trial["number"] for trial in whole["trials"]] == list(range(TRIALS))
+    assert all(trial["fold_auucs"] == {"3": trial["auuc"]} for trial in whole["trials"])
     assert whole["notes"] == []
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_several_folds_are_held_out_in_turn_and_each_score_is_kept(tmp_path, whole, count):
+    run, inputs = finalist(tmp_path, trials=1, mining={"tuning_folds": count})
+    tuning = tuned(run, inputs)
+    (trial,) = tuning["trials"]
+    assert list(trial["fold_auucs"]) == ["0", "1", "2", "3"][-count:]
+    assert trial["fold_auucs"]["3"] == whole["trials"][0]["auuc"]
+    assert trial["auuc"] == pytest.approx(np.mean(list(trial["fold_auucs"].values())))
+    assert tuning["scored"] > whole["scored"] * (count - 0.5)
+
+
+def test_the_experiment_names_sampler_and_ranges(tmp_path, whole):
+    ranges = {"lightgbm": {"num_leaves": {"low": 4, "high": 5}, "n_estimators": {"low": 50, "high": 50}}}
+    run, inputs = finalist(tmp_path, trials=7, mining={"sampler": "gp", "search_spaces": ranges})
+    tuning = tuned(run, inputs)
+    assert tuning["trials"][0] == whole["trials"][0]
+    assert {trial["parameters"]["n_estimators"] for trial in tuning["trials"][1:]} == {50}
+    assert {trial["parameters"]["num_leaves"] for trial in tuning["trials"][1:]} <= {4, 5}
+    assert tuning["notes"] == ["default_outside_space"]
+    assert tuned(*finalist(tmp_path / "tpe", trials=7, mining={"search_spaces": ranges}))["trials"] != tuning["trials"]
+
+
+def test_a_range_for_what_there_is_not_ends_the_stage_before_it_begins(tmp_path):
+    run, inputs = finalist(tmp_path, mining={"search_spaces": {"lightgbm": {"leaves": {"low": 4, "high": 5}}}})
+    with pytest.raises(InputError, match=r"mining.search_spaces.lightgbm.leaves: no such parameter"):
+        tuned(run, inputs)
+    assert run.last_failure("tune", NAME).remedy.startswith("use one of n_estimators, ")
+
+
+def test_whole_clusters_are_told_to_the_learner(tmp_path, monkeypatch):
+    """A learner that splits the users itself must not divide a cluster."""
+    users, _ = prepared(statement())
+    users["cluster"] = [f"c{k // 3}" for k in range(len(users))]
+    fit, told = XLearner.fit, []
+
+    def fit_told(self, *arguments, clusters=None, **options):
+        told.append(clusters)
+        return fit(self, *arguments, clusters=clusters, **options)
+
+    monkeypatch.setattr(XLearner, "fit", fit_told)
+    tuned(*finalist(tmp_path, trials=1, users=users, cluster="team"))
+    usable = (users["part"] == "discovery") & users["y__minutes"].notna() & (users["fold"] < 3)
+    assert list(told[0]) == list(users.loc[usable, "cluster"])
 
 
 @pytest.mark.parametrize(
@@ -103,8 +158,10 @@ def test_the_score_is_the_mean_auuc_of_the_fourth_fold_on_the_benefit_scale(tmp_
     outcome = user_outcome(users, experiment.primary, control="off")
     usable = (users["part"] == "discovery").to_numpy() & ~np.isnan(outcome)
     fitted, scored = usable & (users["fold"] < 3).to_numpy(), usable & (users["fold"] == 3).to_numpy()
+    # Bins come from the users of all four folds.
+    design = DesignMatrix(users.loc[fitted | scored, ["x0", "city"]])
     learner = candidate(NAME, random_state=3).fit(
-        users.loc[fitted, ["x0", "city"]],
+        design.take(np.flatnonzero(fitted[fitted | scored])),
         outcome[fitted],
         users["arm"][fitted].astype("str"),
         control="off",
@@ -120,6 +177,6 @@ def test_a_fold_without_outcomes_cannot_be_scored_and_the_reason_is_recorded(tmp
     users, _ = prepared(statement())
     users.loc[users["fold"] == 3, "y__minutes"] = np.nan
     run, inputs = finalist(tmp_path, users=users)
-    with pytest.raises(InputError, match="validation holds 0 of"):
+    with pytest.raises(InputError, match="fold 3 holds 0 of"):
         tuned(run, inputs)
     assert run.last_failure("tune", NAME).remedy == "hold out some users and fit the others"
