@@ -152,7 +152,7 @@ def as_category(values: pd.Series) -> pd.Series:
     if isinstance(values.dtype, pd.ArrowDtype) and "dictionary" in str(values.dtype.pyarrow_dtype):
         # What Arrow gives back has an index of its own, which is not that of the values.
         category: pd.Series = values.array.__arrow_array__().to_pandas().set_axis(values.index)
-        return category.rename(values.name)
+        return category
     return values
 
 
