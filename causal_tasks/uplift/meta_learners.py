@@ -18,9 +18,10 @@ _INDICATOR = "treatment"
 class SLearner(MetaLearner):
     """One outcome model in which the treatment is a feature; the effect is what that feature changes.
 
-    Each treatment has an indicator column. A model that does not split on it predicts an effect of zero for everybody:
-    ``uses_treatment`` tells. A random forest that may choose among all features at every split overlooks it most, for
-    features that explain more of the outcome win the splits.
+    Each arm has an indicator column, control too: where a tree or a split may choose among some of the features, either
+    of two columns will do to tell a treatment from control. A model that splits on neither predicts an effect of zero
+    for everybody: ``uses_treatment`` tells. A random forest overlooks them most, for features that explain more of the
+    outcome win the splits.
 
     Source: Künzel, Sekhon, Bickel, Yu (2019), section 2.
     """
@@ -28,7 +29,7 @@ class SLearner(MetaLearner):
     FITS_EACH_ARM: ClassVar[bool] = False
 
     def uses_treatment(self) -> bool:
-        """Whether the model splits on the indicator of every treatment.
+        """Whether the model splits on the indicator of control or on that of every treatment.
 
         Of a base model that cannot tell what it splits on, whether predictions for users it has seen differ by arm.
         """
@@ -50,17 +51,17 @@ class SLearner(MetaLearner):
 
     def _splits_on_treatment(self, model: BaseModel, data: TrainingData) -> bool:
         if hasattr(model, "used_features"):
-            return set(self._indicators()) <= model.used_features()
+            control, *treatments = self._indicators()
+            used = model.used_features()
+            return control in used or set(treatments) <= used
         some = self._predict_outcomes(next(iter(data.X.chunks())))
         return bool((some[:, 1:] != some[:, :1]).any(axis=0).all())
 
     def _indicators(self) -> list[str]:
-        return [f"{_INDICATOR}:{position}" for position in range(1, len(self.arms_))]
+        return [f"{_INDICATOR}:{position}" for position in range(len(self.arms_))]
 
     def _with_treatment(self, X: Any, arm: NDArray[np.intp]) -> Any:
-        columns: dict[str, ArrayLike] = {
-            name: arm == position for position, name in enumerate(self._indicators(), start=1)
-        }
+        columns: dict[str, ArrayLike] = {name: arm == position for position, name in enumerate(self._indicators())}
         return X.with_columns(columns)
 
     def _write(self, folder: Any) -> dict[str, Any]:

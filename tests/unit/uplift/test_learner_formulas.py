@@ -90,10 +90,10 @@ def test_treatments_share_the_controls_model_and_nothing_is_fitted_that_is_not_n
     assert any(len(arms) == 1 for arms in fits) == learner.FITS_EACH_ARM
 
 
-def test_every_treatment_has_an_indicator_of_its_own():
+def test_every_arm_has_an_indicator_of_its_own():
     X, outcome, arm = data(treatments=2)
     (model,) = SLearner(GroupMeans()).fit(X, outcome, arm).models_.values()
-    assert {cell[:2] for cell in model.means_.index} == {(0, 0), (1, 0), (0, 1)}
+    assert {cell[:3] for cell in model.means_.index} == {(1, 0, 0), (0, 1, 0), (0, 0, 1)}
 
 
 class OneColumn(GroupMeans):

@@ -8,7 +8,7 @@ from causal_tasks.evaluation import auuc
 from causal_tasks.uplift import CANDIDATES, candidate, load_learner
 
 N = 12_000
-LEAST_CORRELATION = {"s": 0.75, "t": 0.65, "x": 0.9, "r": 0.9, "dr": 0.9, "dual": 0.8, "dragon": 0.8}
+LEAST_CORRELATION = {"s": 0.7, "t": 0.65, "x": 0.9, "r": 0.9, "dr": 0.9, "dual": 0.8, "dragon": 0.8}
 LARGEST_NULL_SPREAD = {"s": 0.1, "t": 0.65, "x": 0.35, "r": 0.4, "dr": 0.4, "dual": 0.4, "dragon": 0.4}
 """Spread of predictions where there is no effect over that where there is one: T is noisy, S shrinks to zero."""
 

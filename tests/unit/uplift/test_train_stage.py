@@ -181,12 +181,13 @@ def test_the_guards_hold_what_was_predicted_against_what_was_measured(plain):
     assert guard["treatment_used"]
 
 
-def test_a_model_that_shrinks_the_effect_away_is_dropped_with_both_numbers(tmp_path):
-    """In a forest whose splits choose among features that explain far more, the treatment is hardly ever chosen."""
-    users, _ = prepared(statement())
-    users["y__minutes"] = 0.2 * np.sign(users["x0"].fillna(0.0)) + 0.3 * (users["arm"] == "on")
-    with pytest.raises(InputError, match=r"'on': its mean effect is 0\.2\d*, the measured one 0\.3"):
-        trained(tmp_path, statement(), users, item="s_random_forest", items=("s_random_forest",))
+def test_a_model_whose_mean_effect_is_off_is_dropped_with_both_numbers(tmp_path):
+    """R believes the shares that the experiment states; here they are wrong."""
+    experiment = statement(shares={"off": 0.9, "on": 0.1})
+    users, _ = prepared(experiment)
+    users.loc[users["arm"] == "on", "y__minutes"] += 2.0
+    with pytest.raises(InputError, match=r"r_lightgbm: treatment 'on': its mean effect is .*, the measured one 2\."):
+        trained(tmp_path, experiment, users, item="r_lightgbm", items=("r_lightgbm",))
 
 
 def test_a_large_effect_that_is_shrunk_a_little_is_no_fault(tmp_path):
