@@ -12,7 +12,7 @@ from benchmarks.document import seconds, table
 from benchmarks.processes import MeasurementError
 from benchmarks.schedule import run_schedule
 from benchmarks.workload import write_workload
-from causal_tasks.experiment_parts import Mining
+from causal_tasks.experiment import Mining
 from causal_tasks.pipelines import MINE
 from local_stack.airflow_api import FINISHED_RUN, AirflowApi
 from local_stack.object_store import start_object_store

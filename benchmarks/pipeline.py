@@ -1,4 +1,4 @@
-"""``python -m benchmarks.pipeline``: what every stage of mining takes, each in a process of its own."""
+"""``python -m benchmarks.pipeline``: what every stage of mining takes, each task in a process of its own."""
 
 import json
 import shutil
@@ -14,9 +14,9 @@ import typer
 from benchmarks.document import PAGE, circumstances, gigabytes, ratio, seconds, table, write_section
 from benchmarks.interruption import run_command
 from benchmarks.processes import Usage
-from benchmarks.schedule import Schedule, run_schedule
+from benchmarks.schedule import Schedule, Task, run_schedule
 from benchmarks.workload import tables_of, write_workload
-from causal_tasks.experiment_parts import Mining
+from causal_tasks.experiment import Mining
 from causal_tasks.pipelines import MINE
 from causal_tasks.settings import Settings
 
@@ -45,7 +45,7 @@ def mine(lake: Path, *, users: int, mining: Mining, parallel: int) -> Run:
         lake: An empty folder.
         users: In the experiment.
         mining: Candidates, finalists and trials.
-        parallel: Stage instances at a time.
+        parallel: Tasks at a time.
 
     Raises:
         MeasurementError: A stage failed, or had nothing to do.
@@ -64,20 +64,20 @@ def mine(lake: Path, *, users: int, mining: Mining, parallel: int) -> Run:
     return Run(users, sum(result["waterfall"]["steps"][-1]["units"].values()), table_rows, schedule)
 
 
-Groups = Mapping[str, Sequence[Usage]]
-"""What the instances took that share a line of a table."""
+Groups = Mapping[str, Mapping[Task, Usage]]
+"""What the tasks took that share a line of a table."""
 
 
 def by_stage(run: Run) -> Groups:
-    """The instances of every stage, in the pipeline's order."""
+    """The tasks of every stage, in the pipeline's order."""
     usage = run.schedule.usage
-    return {stage.name: [usage[i] for i in usage if i.stage == stage.name] for stage in MINE.stages}
+    return {stage.name: {task: usage[task] for task in usage if task.stage == stage.name} for stage in MINE.stages}
 
 
 def by_candidate(run: Run) -> Groups:
-    """The training of every candidate, in the order of their names."""
+    """The training of the candidates that share a task, in the order of their names."""
     usage = run.schedule.usage
-    return {str(i.item): [usage[i]] for i in sorted(usage, key=str) if i.stage == "train"}
+    return {", ".join(task.items): {task: usage[task]} for task in sorted(usage, key=str) if task.stage == "train"}
 
 
 def usage_table(title: str, runs: Sequence[Run], groups: Callable[[Run], Groups], *, total: bool = False) -> str:
@@ -101,24 +101,33 @@ def usage_table(title: str, runs: Sequence[Run], groups: Callable[[Run], Groups]
     rows = []
     for name in grouped[0]:
         taken = [group[name] for group in grouped]
-        walls = [sum(usage.seconds for usage in usages) for usages in taken]
-        label = f"{name} ({len(taken[0])})" if len(taken[0]) > 1 else name
-        rows.append([label, *_cells(runs, taken, walls)])
+        rows.append([_label(name, taken[0]), *_cells(runs, taken, [_seconds(usage) for usage in taken])])
     if total:
-        everything = [list(run.schedule.usage.values()) for run in runs]
-        walls = [run.schedule.seconds for run in runs]
-        rows.append(["the whole run", *_cells(runs, everything, walls, passes=1)])
+        everything = [run.schedule.usage for run in runs]
+        rows.append(["the whole run", *_cells(runs, everything, [run.schedule.seconds for run in runs], passes=1)])
     return table([*header, *(["growth / linear"] if len(runs) > 1 else [])], rows)
 
 
+def _label(name: str, taken: Mapping[Task, Usage]) -> str:
+    """The name, of several items their number, and that of the tasks that ran them where some shared one."""
+    items = sum(task.passes for task in taken)
+    if items == 1:
+        return name
+    return f"{name} ({items})" if len(taken) == items else f"{name} ({items} in {len(taken)})"
+
+
+def _seconds(taken: Mapping[Task, Usage]) -> float:
+    return sum(usage.seconds for usage in taken.values())
+
+
 def _cells(
-    runs: Sequence[Run], taken: Sequence[Sequence[Usage]], walls: Sequence[float], *, passes: int | None = None
+    runs: Sequence[Run], taken: Sequence[Mapping[Task, Usage]], walls: Sequence[float], *, passes: int | None = None
 ) -> list[str]:
     cells = []
     for run, usages, wall in zip(runs, taken, walls, strict=True):
-        cpu = sum(usage.cpu_seconds for usage in usages)
-        peak = max(usage.peak_bytes for usage in usages)
-        users = run.analysed * (passes or len(usages))
+        cpu = sum(usage.cpu_seconds for usage in usages.values())
+        peak = max(usage.peak_bytes for usage in usages.values())
+        users = run.analysed * (passes or sum(task.passes for task in usages))
         cells += [seconds(wall), seconds(cpu), gigabytes(peak), f"{users / wall:,.0f}"]
     if len(runs) > 1:
         cells.append(ratio(walls[-1] / walls[0] / (runs[-1].users / runs[0].users)))
@@ -126,7 +135,7 @@ def _cells(
 
 
 def _input_line(run: Run) -> str:
-    wall = by_stage(run)["prepare"][0].seconds
+    wall = _seconds(by_stage(run)["prepare"])
     return (
         f"{run.users:,} users: `prepare` reads {run.table_rows:,} rows of three tables, {run.table_rows / wall:,.0f} a "
         f"second, and leaves {run.analysed:,} users."
@@ -142,7 +151,7 @@ def main(
     candidates: Annotated[list[str] | None, typer.Option(help="To train; repeat. Default: all.")] = None,
     finalists: Annotated[int, typer.Option(min=1, help="Candidates that are tuned.")] = 3,
     trials: Annotated[int, typer.Option(min=1, help="Tuning trials of each.")] = 20,
-    parallel: Annotated[int, typer.Option(min=1, help="Stage instances at a time, which share the cores.")] = 1,
+    parallel: Annotated[int, typer.Option(min=1, help="Tasks at a time, which share the cores.")] = 1,
     airflow: Annotated[bool, typer.Option(help="Also mine the first size through the real scheduler.")] = False,
     keep: Annotated[bool, typer.Option(help="Leave the lakes and say where they are.")] = False,
     page: Annotated[Path, typer.Option(help="Markdown file with the markers of 'pipeline' and 'airflow'.")] = PAGE,
@@ -157,9 +166,9 @@ def main(
         content = "\n\n".join(
             [
                 before,
-                usage_table("stage (instances)", runs, by_stage, total=True),
+                usage_table("stage (items in tasks)", runs, by_stage, total=True),
                 "\n".join(_input_line(run) for run in runs),
-                usage_table("`train` by candidate", runs, by_candidate),
+                usage_table("`train` by task", runs, by_candidate),
             ]
         )
         print(content)

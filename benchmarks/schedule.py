@@ -1,9 +1,9 @@
-"""Runs a pipeline's stages as Airflow does, each instance in a process of its own, and measures every one of them."""
+"""Runs a pipeline's stages as Airflow does, each task in a process of its own, and measures every one of them."""
 
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,19 +11,25 @@ from tempfile import TemporaryDirectory
 from benchmarks.environment import stage_environment
 from benchmarks.processes import SAMPLE_SECONDS, MeasuredProcess, MeasurementError, Usage
 from causal_tasks.pipelines import Pipeline, Stage
+from causal_tasks.pipelines.batches import batches
 from causal_tasks.pipelines.execution import StageResult
 from causal_tasks.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Instance:
-    """A stage, and what it is mapped over; None for a plain stage."""
+class Task:
+    """A stage, and the items that it runs in one process; none for a plain stage."""
 
     stage: str
-    item: str | None
+    items: tuple[str, ...] = ()
+
+    @property
+    def passes(self) -> int:
+        """How often it goes through the users."""
+        return max(1, len(self.items))
 
     def __str__(self) -> str:
-        return f"{self.stage}/{self.item}" if self.item else self.stage
+        return f"{self.stage}: {', '.join(self.items)}" if self.items else self.stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +37,13 @@ class Schedule:
     """What a whole run took.
 
     Attributes:
-        seconds: Wall time from the first instance's start to the last one's end.
-        usage: By instance, in the order in which they ended.
+        seconds: Wall time from the first task's start to the last one's end.
+        usage: By task, in the order in which they ended.
         run: The run folder.
     """
 
     seconds: float
-    usage: Mapping[Instance, Usage]
+    usage: Mapping[Task, Usage]
     run: str
 
 
@@ -50,7 +56,7 @@ def run_schedule(
     parallel: int = 1,
     say: Callable[[str], None] = lambda _: None,
 ) -> Schedule:
-    """Run every instance as soon as those it reads have ended, at most ``parallel`` of them at a time.
+    """Run every task as soon as those it reads have ended, at most ``parallel`` of them at a time.
 
     Args:
         pipeline: The graph.
@@ -58,26 +64,27 @@ def run_schedule(
         experiment_id: In the lake.
         revision: Replaces the stated one.
         parallel: Processes at a time, which share the cores evenly.
-        say: Gets one line for every instance that ends.
+        say: Gets one line for every task that ends.
 
     Raises:
-        MeasurementError: An instance failed, or had nothing to do.
+        MeasurementError: A task failed, or had nothing to do.
     """
     answers = TemporaryDirectory(prefix="benchmark-answers-")
-    plan = Plan(pipeline, experiment_id, revision, Path(answers.name))
+    worker = settings.model_copy(update={"parallel_tasks": parallel})
+    plan = Plan(pipeline, experiment_id, revision, Path(answers.name), worker)
     environment = stage_environment(settings, parallel=parallel)
-    usage: dict[Instance, Usage] = {}
-    running: dict[Instance, MeasuredProcess] = {}
+    usage: dict[Task, Usage] = {}
+    running: dict[Task, MeasuredProcess] = {}
     began = time.perf_counter()
     try:
         while not plan.finished:
-            for instance in plan.ready(room=parallel - len(running)):
-                running[instance] = MeasuredProcess(plan.start(instance), environment)
-            ended = {instance: taken for instance, process in running.items() if (taken := process.poll())}
-            for instance, taken in ended.items():
-                running.pop(instance).close()
-                plan.end(instance)
-                say(f"{instance}: {taken.seconds:.1f} s")
+            for task in plan.ready(room=parallel - len(running)):
+                running[task] = MeasuredProcess(plan.start(task), environment)
+            ended = {task: taken for task, process in running.items() if (taken := process.poll())}
+            for task, taken in ended.items():
+                running.pop(task).close()
+                plan.end(task)
+                say(f"{task}: {taken.seconds:.1f} s")
             usage |= ended
             if not ended:
                 time.sleep(SAMPLE_SECONDS)
@@ -89,47 +96,51 @@ def run_schedule(
 
 
 class Plan:
-    """Which instances wait, run and have ended.
+    """Which tasks wait, run and have ended.
 
     Args:
         pipeline: The graph.
         experiment_id: In the lake.
         revision: Replaces the stated one.
-        answers: Folder in which every instance leaves its result: libraries may print what they like.
+        answers: Folder in which every task leaves its results: libraries may print what they like.
+        settings: Of the worker: how many tasks run at a time decides which items share one.
     """
 
-    def __init__(self, pipeline: Pipeline, experiment_id: str, revision: int, answers: Path) -> None:
+    def __init__(
+        self, pipeline: Pipeline, experiment_id: str, revision: int, answers: Path, settings: Settings
+    ) -> None:
         self._pipeline = pipeline
         self._answers = answers
+        self._settings = settings
         self._opening = ["--experiment", experiment_id, "--revision", str(revision)]
-        self._started: set[Instance] = set()
-        self._results: dict[Instance, StageResult] = {}
+        self._started: set[Task] = set()
+        self._results: dict[Task, list[StageResult]] = {}
 
     @property
     def run(self) -> str:
         """The run folder, once the first stage has ended."""
-        return next(iter(self._results.values())).run
+        return next(iter(self._results.values()))[0].run
 
     @property
     def finished(self) -> bool:
-        """Whether every instance of every stage has ended."""
+        """Whether every task of every stage has ended."""
         return all(self._has_ended(stage) for stage in self._pipeline.stages)
 
-    def ready(self, *, room: int) -> list[Instance]:
-        """At most ``room`` instances that may start now."""
+    def ready(self, *, room: int) -> list[Task]:
+        """At most ``room`` tasks that may start now."""
         waiting = [
-            instance
+            task
             for stage in self._pipeline.stages
             if all(self._has_ended(self._pipeline[name]) for name in stage.inputs)
-            for instance in self._instances(stage)
-            if instance not in self._started
+            for task in self._tasks(stage)
+            if task not in self._started
         ]
         return waiting[:room]
 
-    def start(self, instance: Instance) -> list[str]:
-        """Take an instance out of those that wait; returns its command."""
-        self._started.add(instance)
-        stage = self._pipeline[instance.stage]
+    def start(self, task: Task) -> list[str]:
+        """Take a task out of those that wait; returns its command."""
+        self._started.add(task)
+        stage = self._pipeline[task.stage]
         command = [
             str(Path(sys.executable).parent / "causal-tasks"),
             "stage",
@@ -139,33 +150,34 @@ class Plan:
         ]
         command += ["--run", self.run] if stage.inputs else self._opening
         for name in stage.inputs:
-            for earlier in self._instances(self._pipeline[name]):
-                command += ["--input", self._results[earlier].manifest]
-        command += ["--result", str(self.answer(instance))]
-        return command + (["--item", instance.item] if instance.item else [])
+            for earlier in self._tasks(self._pipeline[name]):
+                for result in self._results[earlier]:
+                    command += ["--input", result.manifest]
+        command += ["--result", str(self.answer(task))]
+        return command + [argument for item in task.items for argument in ("--item", item)]
 
-    def answer(self, instance: Instance) -> Path:
-        """File for an instance's result."""
-        return self._answers / f"{instance}.json".replace("/", "-")
+    def answer(self, task: Task) -> Path:
+        """File for a task's results, one line each."""
+        return self._answers / f"{'-'.join((task.stage, *task.items[:1]))}.jsonl"
 
-    def end(self, instance: Instance) -> None:
-        """Take note of the result that an instance has left.
+    def end(self, task: Task) -> None:
+        """Take note of the results that a task has left.
 
         Raises:
             MeasurementError: It had nothing to do.
         """
-        answer = json.loads(self.answer(instance).read_text())
-        if answer is None:
-            raise MeasurementError(f"stage {instance} had nothing to do", remedy="measure an experiment that is mined")
-        self._results[instance] = StageResult.model_validate(answer)
+        answers = [json.loads(line) for line in self.answer(task).read_text().splitlines()]
+        if None in answers:
+            raise MeasurementError(f"stage {task} had nothing to do", remedy="measure an experiment that is mined")
+        self._results[task] = [StageResult.model_validate(answer) for answer in answers]
 
     def _has_ended(self, stage: Stage) -> bool:
         if stage.over and not self._has_ended(self._pipeline[stage.over]):
             return False
-        return all(instance in self._results for instance in self._instances(stage))
+        return all(task in self._results for task in self._tasks(stage))
 
-    def _instances(self, stage: Stage) -> Iterator[Instance]:
-        items: Sequence[str | None] = [None]
-        if stage.over:
-            items = self._results[Instance(stage.over, None)].items or []
-        return (Instance(stage.name, item) for item in items)
+    def _tasks(self, stage: Stage) -> list[Task]:
+        if not stage.over:
+            return [Task(stage.name)]
+        (listed,) = self._results[Task(stage.over)]
+        return [Task(stage.name, tuple(batch)) for batch in batches(stage, listed.items or [], self._settings)]

@@ -6,8 +6,7 @@ import pyarrow.parquet as pq
 
 from causal_tasks.data.simulate import simulate_experiment
 from causal_tasks.data.tables import ParquetTable, open_table
-from causal_tasks.experiment import Experiment
-from causal_tasks.experiment_parts import Mining
+from causal_tasks.experiment import Experiment, Mining
 from causal_tasks.lake import TableName, experiment_uri, source_uris
 from causal_tasks.settings import Settings
 from causal_tasks.storage import Storage

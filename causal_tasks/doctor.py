@@ -5,6 +5,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Literal
 
 import psutil
@@ -14,7 +15,8 @@ from causal_tasks.lake import experiments_folder
 from causal_tasks.settings import Settings
 from causal_tasks.storage import Storage
 
-_PACKAGES = ("dask", "pandas", "pyarrow", "s3fs", "lightgbm", "scikit-learn", "altair", "vl-convert-python")
+_PACKAGES = ("dask", "pandas", "pyarrow", "s3fs", "lightgbm", "optuna", "scikit-learn", "altair", "vl-convert-python")
+_MODEL_LIBRARIES = ("xgboost", "torch", "safetensors")
 _MEMORY_GB = 4
 
 
@@ -37,7 +39,8 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Everything that a run depends on, in the order in which to mend it."""
-    return [_guarded(check, settings) for check in (_packages, _cores, _memory, _device, _font, _lake, _creation)]
+    checks = (_packages, _models, _cores, _memory, _device, _font, _lake, _creation)
+    return [_guarded(check, settings) for check in checks]
 
 
 def _guarded(check: Callable[[Settings], Finding], settings: Settings) -> Finding:
@@ -58,6 +61,16 @@ def _packages(_: Settings) -> Finding:
     if missing:
         return Finding("packages", f"{found}; missing {', '.join(missing)}", "fail", "pip install causal-tasks")
     return Finding("packages", found, "pass")
+
+
+def _models(settings: Settings) -> Finding:
+    """Whether what comes with an extra is there; candidates made with it fail where it is not."""
+    missing = [name for name in _MODEL_LIBRARIES if find_spec(name) is None]
+    if missing:
+        extras = f"models,{'gpu' if settings.device == 'cuda' else 'cpu'}"
+        found = f"missing {', '.join(missing)}: candidates that need them fail"
+        return Finding("models", found, "warn", f"pip install 'causal-tasks[{extras}]'")
+    return Finding("models", f"lightgbm, {', '.join(_MODEL_LIBRARIES)}", "pass")
 
 
 def _cores(settings: Settings) -> Finding:

@@ -18,14 +18,13 @@ from causal_tasks.experiment_parts import (
     Follows,
     Id,
     Metric,
-    Mining,
     Name,
     Part,
     Predicted,
-    SearchRange,
     Tables,
     Window,
 )
+from causal_tasks.mining_options import Mining, SearchRange
 from causal_tasks.rule import Rule
 from causal_tasks.thresholds import Thresholds
 

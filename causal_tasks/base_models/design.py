@@ -22,6 +22,9 @@ BINNED_FROM = 50_000
 RECENT_BYTES = 256 * 2**20
 """What a matrix keeps at least of what was made last: models, their predictions, bins of some rows."""
 
+BIN_BYTES = 3
+"""What XGBoost keeps of one binned value, with all that stands beside it; where values are missing, more."""
+
 Positions = NDArray[np.intp] | slice
 
 
@@ -164,8 +167,11 @@ class DesignMatrix:
     @property
     def empty_columns(self) -> list[str]:
         """Features that no row of the whole matrix has a value of."""
-        frame = self._source.frame
-        empty: list[str] = self.shared("empty columns", lambda: [name for name in frame if frame[name].isna().all()])
+        # By position: that a name is there twice is told by who reads the columns.
+        columns = self._source.frame.items()
+        empty: list[str] = self.shared(
+            "empty columns", lambda: [str(name) for name, values in columns if values.isna().all()]
+        )
         return empty
 
     @property
@@ -237,8 +243,8 @@ class _Source:
     def __init__(self, frame: pd.DataFrame, features: Features | None) -> None:
         self.frame = frame
         self.made: dict[Any, Any] = {}
-        # As many one-byte bins as five folds have, each without its own rows.
-        self.recent = RecentlyMade(max(RECENT_BYTES, 5 * frame.size))
+        # As many bins as five folds have, each without its own rows.
+        self.recent = RecentlyMade(max(RECENT_BYTES, 5 * frame.size * BIN_BYTES))
         self._features = features
 
     @property

@@ -25,8 +25,15 @@ MODEL_BYTES = 2 * 2**20
 
 
 def deciding(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters that decide the result, without those that say where it is computed."""
-    return {name: value for name, value in parameters.items() if name not in _WHERE}
+    """The parameters that decide the result, without those that say where it is computed.
+
+    Numbers of NumPy, which searches draw, become those of Python, which can be written as JSON.
+    """
+    return {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in parameters.items()
+        if name not in _WHERE
+    }
 
 
 def fit_model(
@@ -37,7 +44,8 @@ def fit_model(
 ) -> BaseModel:
     """A clone of ``base_model`` that has learned the mean of ``outcome``.
 
-    One that was fitted before on the same rows of the same matrix with the same parameters is returned again.
+    One that was fitted before on the same rows of the same matrix with the same parameters, on the same device, is
+    returned again.
 
     Args:
         base_model: Unfitted; one that is no ``TreeModel`` gets the features as a frame.
@@ -58,7 +66,8 @@ def fit_model(
         return fitted()
     parameters = json.dumps(deciding(base_model.get_params()), sort_keys=True)
     digest = design.digest(outcome, weight, *design.extra.values())
-    key = (type(base_model), parameters, tuple(design.extra), digest)
+    # A model of the processor must not stand for one that was asked of a GPU, which may not be there.
+    key = (type(base_model), parameters, base_model.device, tuple(design.extra), digest)
     model: BaseModel = design.recent(key, fitted, size=MODEL_BYTES)
     return model
 

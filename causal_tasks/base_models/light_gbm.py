@@ -1,5 +1,6 @@
 """Gradient-boosted trees by LightGBM."""
 
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -95,7 +96,9 @@ class LightGBM(TreeModel):
 
     def save(self, path: Path) -> None:
         """Write the fitted trees in LightGBM's text format, which holds feature names and levels too."""
-        self.booster_.save_model(path)
+        # It lists its parameters too, and the number of threads is no part of a model.
+        text = re.sub(r"(?m)^\[num_threads: \d+\]$", "[num_threads: 0]", self.booster_.model_to_string(), count=1)
+        path.write_text(text, encoding="utf-8")
 
     def load(self, path: Path) -> Self:
         """Take over fitted trees that ``save`` wrote."""

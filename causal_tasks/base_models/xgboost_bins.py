@@ -10,7 +10,7 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_tasks.base_models.design import BINNED_FROM, DesignMatrix
+from causal_tasks.base_models.design import BIN_BYTES, BINNED_FROM, DesignMatrix
 from causal_tasks.base_models.features import Features
 from causal_tasks.base_models.stored_design import StoredDesign
 
@@ -39,8 +39,9 @@ def binned(
     if isinstance(design, StoredDesign):
         return _out_of_core(design, outcome, weight, max_bin=max_bin, n_jobs=n_jobs, device=device)
     kinds = _described(design.features)
+    added = tuple((name, np.unique(values).tobytes()) for name, values in design.extra.items())
     bounds = design.shared(
-        ("xgboost", max_bin, tuple(design.extra)),
+        ("xgboost", max_bin, added),
         lambda: xgboost.QuantileDMatrix(_sample(design), max_bin=max_bin, nthread=n_jobs, **kinds),
     )
 
@@ -52,7 +53,7 @@ def binned(
     else:
         # What has once been weighted stays so.
         key = ("xgboost", max_bin, weight is None, design.digest())
-        data = design.recent(key, of_these_rows, size=len(design) * len(design.columns))
+        data = design.recent(key, of_these_rows, size=len(design) * len(design.columns) * BIN_BYTES)
     data.set_label(outcome)
     if weight is not None:
         data.set_weight(weight)

@@ -3,6 +3,7 @@
 import json
 from abc import abstractmethod
 from collections.abc import Mapping
+from operator import index
 from pathlib import Path
 from typing import Any, ClassVar, Self
 from urllib.parse import unquote
@@ -71,7 +72,9 @@ class XGBoostTrees(TreeModel):
         location, scale = (0.0, 1.0) if log_loss else (outcome.mean, outcome.scale)
         learned = (outcome.values - location) / scale
         try:
-            data = binned(design, learned, outcome.weight, max_bin=self.max_bin, n_jobs=self.n_jobs, device=self.device)
+            data = binned(
+                design, learned, outcome.weight, max_bin=index(self.max_bin), n_jobs=self.n_jobs, device=self.device
+            )
             booster = xgboost.train(self._parameters(outcome), data, num_boost_round=self._rounds)
         except xgboost.core.XGBoostError as error:
             raise self._explained(str(error).partition("\n")[0]) from error

@@ -3,6 +3,7 @@
 from causal_tasks.uplift.candidates import CANDIDATES, candidate
 from causal_tasks.uplift.cross_fitting import OutOfFold, predict_out_of_fold
 from causal_tasks.uplift.meta_learners import SLearner, TLearner, XLearner
+from causal_tasks.uplift.networks import DragonNet, DualHead
 from causal_tasks.uplift.orthogonal_learners import DRLearner, RLearner
 from causal_tasks.uplift.registry import load_learner
 from causal_tasks.uplift.scoring import Scored, score_table
@@ -11,6 +12,8 @@ from causal_tasks.uplift.tuning import Trial, Tuning, tune
 __all__ = [
     "CANDIDATES",
     "DRLearner",
+    "DragonNet",
+    "DualHead",
     "OutOfFold",
     "RLearner",
     "SLearner",

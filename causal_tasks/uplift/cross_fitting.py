@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from causal_tasks.base_models import DesignMatrix
+from causal_tasks.effects.arguments import read_arms
 from causal_tasks.errors import InputError
 from causal_tasks.uplift.learner import UpliftLearner
 
@@ -73,7 +74,8 @@ def predict_out_of_fold(
         Of the users in folds that were left out, in the order of ``X``.
 
     Raises:
-        InputError: There are fewer than two folds, nobody is in a fold to leave out, or as for the learner's ``fit``.
+        InputError: There are fewer than two folds, nobody is in a fold to leave out, an arm is in one fold only, or as
+            for the learner's ``fit``.
     """
     design = DesignMatrix.of(X)
     values, labels, folds = np.asarray(outcome, dtype=np.float64), _array(treatment), np.asarray(fold)
@@ -87,6 +89,7 @@ def predict_out_of_fold(
     learned = ~np.isnan(values)
     learners: dict[int, UpliftLearner] = {}
     parts: list[pd.DataFrame] = []
+    arms = read_arms(labels[learned], control=control).labels
     for number in numbers if held_out is None else held_out:
         rows = np.flatnonzero((folds != number) & learned)
         fitted = clone(learner).fit(
@@ -98,6 +101,12 @@ def predict_out_of_fold(
             sample_weight=None if weight is None else weight[rows],
             clusters=None if groups is None else groups[rows],
         )
+        if fitted.arms_ != arms:
+            raise InputError(
+                f"treatment: all users of the arms {sorted(set(arms) - set(fitted.arms_))} that have an outcome are in "
+                f"fold {number}",
+                remedy="assign the users of every arm to two or more folds",
+            )
         unseen = np.flatnonzero(folds == number)
         predicted = fitted.predict_outcomes(design.take(unseen))
         parts.append(pd.DataFrame(predicted, index=unseen, columns=list(fitted.arms_)))

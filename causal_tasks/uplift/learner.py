@@ -174,10 +174,15 @@ class UpliftLearner(BaseEstimator, ABC):  # type: ignore[misc]
         """Write ``model.json`` and the files of the models, in formats that hold no code.
 
         Raises:
-            InputError: Its models have no such format.
+            InputError: Its models have no such format, or arms are labelled by neither text nor numbers.
         """
         check_is_fitted(self, "treatments_")
         self._require_savable()
+        if other := sorted({type(arm).__name__ for arm in self.arms_ if not isinstance(arm, str | int | float)}):
+            raise InputError(
+                f"the arms {list(self.arms_)} are of type {', '.join(other)}, which a saved model would not keep",
+                remedy="label arms by text or numbers where models are to be saved",
+            )
         folder.mkdir(parents=True, exist_ok=True)
         state = self._write(folder)
         ModelDescription.of(self, state, folder).write(folder)

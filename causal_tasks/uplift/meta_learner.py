@@ -4,12 +4,14 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
+from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Tags, get_tags
 
 from causal_tasks.base_models import BASE_MODELS, BaseModel, DesignMatrix, Features, Range, deciding, predict_mean
+from causal_tasks.base_models.tree_model import TreeModel
 from causal_tasks.errors import InputError
 from causal_tasks.uplift.learner import UpliftLearner
 from causal_tasks.uplift.saved_model import ModelDescription
@@ -126,8 +128,14 @@ def mean_outcome(models: Mapping[str, BaseModel], arm: int, X: DesignMatrix) -> 
     Learners of the same users have these models in common: what one of them asked, no other asks again.
     """
     model = models[outcome_of(arm)]
+    if not isinstance(model, TreeModel):
+        # Learners do not have it in common, and equality may mean to it what it likes.
+        return predict_mean(model, X)
     mean: NDArray[np.float32] = X.recent(
-        ("mean", model, X.digest()), lambda: predict_mean(model, X), size=len(X) * np.dtype(np.float32).itemsize
+        # What it said may be kept longer than the model.
+        ("mean", ref(model), X.digest()),
+        lambda: predict_mean(model, X),
+        size=len(X) * np.dtype(np.float32).itemsize,
     )
     return mean
 

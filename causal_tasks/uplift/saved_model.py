@@ -66,7 +66,11 @@ class ModelDescription(BaseModel):
             propensity=None if learner.propensity_ is None else learner.propensity_.tolist(),
             features=learner.feature_names_in_.tolist(),
             state=state,
-            files={path.name: _digest(path) for path in sorted(folder.iterdir()) if path.name != DESCRIPTION},
+            files={
+                path.name: _digest(path)
+                for path in sorted(folder.iterdir())
+                if path.is_file() and path.name != DESCRIPTION
+            },
         )
 
     @classmethod

@@ -153,6 +153,8 @@ def _schema(models: TrainedModels, read: FeatureTable, rules: Mapping[str, Mined
     fields += [(f"uplift__{arm}", pa.float32()) for arm in models.arms[1:]]
     fields += [(f"mean__{arm}", pa.float32()) for arm in models.arms]
     fields += [(name, pa.bool_()) for name in rules]
+    if unit in {name for name, _ in fields[1:]}:
+        raise InputError(f"the column of ids {unit!r} is named like a score", remedy="rename it, or name another unit")
     about = {
         "causal_tasks.model": {"uri": models.uri, "learner": type(models.learners[0]).__name__},
         "causal_tasks.rules": {name: mined.to_json() for name, mined in rules.items()},

@@ -15,6 +15,9 @@ Design = DesignMatrix | StoredDesign
 
 _SMALLEST_ARM = 2
 
+_FARTHEST_MEAN = 1e5
+"""Standard deviations: at an outcome this far from zero predictions of 32 bits are rounded to 0.6 % of one."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
@@ -63,6 +66,7 @@ class TrainingData:
             )
         arms = read_arms(treatment, control=control)
         values = finite(outcome, name="outcome")
+        _require_resolution(values)
         weight = None if sample_weight is None else finite(sample_weight, name="sample_weight")
         lengths = {len(design), len(values), len(arms.codes), *(() if weight is None else (len(weight),))}
         if len(lengths) > 1:
@@ -87,6 +91,19 @@ class TrainingData:
     def rows_of(self, *arms: int) -> NDArray[np.intp]:
         """Positions of the users in these arms."""
         return np.flatnonzero(np.isin(self.arm, arms))
+
+
+def _require_resolution(outcome: NDArray[np.float64]) -> None:
+    """Refuse outcomes whose differences are lost beside their size, where predictions have 32 bits."""
+    if not len(outcome) or not np.ptp(outcome):
+        return
+    mean, spread = float(outcome.mean()), float(outcome.std())
+    if spread * _FARTHEST_MEAN < abs(mean):
+        raise InputError(
+            f"outcome: the mean {mean:.6g} is {abs(mean) / spread:.2g} times the standard deviation {spread:.3g}, so "
+            "that effects would be lost in rounding",
+            remedy="subtract a constant from every outcome",
+        )
 
 
 def _require_weights(weight: NDArray[np.float64], arms: Arms) -> None:

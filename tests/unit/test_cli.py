@@ -1,6 +1,7 @@
 """What the command line makes of its arguments, in this process; ``tests/integration`` runs it as a program."""
 
 import json
+import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -48,6 +49,17 @@ def test_a_folder_with_blanks_and_chinese_letters_is_written_to_under_its_own_na
 def test_names_in_brackets_are_shown_and_not_taken_for_colours(tmp_path):
     done = runner.invoke(cli.app, ["doctor", "--lake", str(tmp_path / "[red]lake[/]")], catch_exceptions=False)
     assert "[red]lake[/]" in done.output
+
+
+@pytest.mark.usefixtures("wide")
+def test_the_doctor_names_what_candidates_lack(tmp_path, monkeypatch):
+    whole = runner.invoke(cli.app, ["doctor", "--lake", f"file://{tmp_path}"], catch_exceptions=False)
+    assert "missing" not in whole.output
+    monkeypatch.setitem(sys.modules, "torch", None)
+    poorer = runner.invoke(cli.app, ["doctor", "--lake", f"file://{tmp_path}"], catch_exceptions=False)
+    assert poorer.exit_code == 0
+    assert "missing torch: candidates that need them fail" in poorer.output
+    assert "causal-tasks[models,cpu]" in poorer.output
 
 
 def mined(lake, *, follows=None):

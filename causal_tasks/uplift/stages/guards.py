@@ -22,6 +22,9 @@ LEVEL = 0.999
 """Of the intervals beyond which a model is wrong, not unlucky: dozens of models are tried on every experiment."""
 
 
+CROSS_FITTED = 2.0
+"""Variance of a slope beside that of predictions made elsewhere: of two folds each has taught the other's model."""
+
 TOLERANCE = 0.25
 """Share of the measured effect by which a mean may be off: models shrink, and that alone makes no ranking worse."""
 
@@ -148,15 +151,27 @@ def _slope(users: Users, position: int, uplift: NDArray[np.floating], means: pd.
         propensity: Any = shares[1] / sum(shares)
     else:
         propensity = users.propensity_scores[rows, position - 1]
-    return best_linear_predictor(
+    slope = best_linear_predictor(
         arguments["outcome"],
-        uplift[rows],
+        _within_folds(uplift[rows], users.frame["fold"].to_numpy()[rows]),
         (arguments["treatment"] == position).astype(np.int8),
         mean_control=experiment.primary.benefit(means[experiment.control].to_numpy()[rows]),
         propensity=propensity,
         clusters=arguments["clusters"],
         level=LEVEL,
     ).heterogeneity
+    return Estimate.of(slope.estimate, slope.standard_error * CROSS_FITTED**0.5, level=LEVEL)
+
+
+def _within_folds(uplift: NDArray[np.floating], fold: NDArray[Any]) -> NDArray[np.float64]:
+    """Predicted effects less the mean of their fold, shape (n,).
+
+    A fold in which the effect is large by chance leaves a smaller one to the models that predict it: between folds
+    predictions always run against the outcomes.
+    """
+    values = pd.Series(uplift, dtype=np.float64)
+    within: NDArray[np.float64] = (values - values.groupby(fold).transform("mean")).to_numpy()
+    return within
 
 
 def _measured(users: Users, position: int) -> tuple[Effect, NDArray[np.bool_]]:

@@ -350,3 +350,24 @@ def test_a_dictionary_of_arrow_keeps_its_rows_whatever_they_are_called():
     )
     np.testing.assert_array_equal(DesignMatrix(X).codes, [[1], [0], [np.nan]])
     np.testing.assert_array_equal(DesignMatrix(X).take(np.array([1, 2])).codes, [[0], [np.nan]])
+
+
+@every_model
+def test_bins_of_an_added_column_are_those_of_its_own_values(name):
+    X, _ = users(1_000)
+    design, fine = DesignMatrix(X), np.random.default_rng(0).normal(size=1_000)
+    outcome = 3.0 * np.sin(3.0 * fine)
+    quick(name).fit(design.with_columns({"t": fine > 0}), outcome)
+    model = quick(name).fit(design.with_columns({"t": fine}), outcome)
+    alone = quick(name).fit(DesignMatrix(X).with_columns({"t": fine}), outcome)
+    extended = design.with_columns({"t": fine})
+    np.testing.assert_array_equal(model.predict(extended), alone.predict(extended))
+
+
+@every_model
+def test_numbers_that_a_search_draws_are_those_of_python(name):
+    X, outcome = users(600)
+    drawn = {"n_estimators": np.int64(4), "max_bin": np.int64(16)}
+    model = fit_model(quick(name, **drawn), DesignMatrix(X), outcome)
+    expected = fit_model(quick(name, n_estimators=4, max_bin=16), DesignMatrix(X), outcome)
+    np.testing.assert_array_equal(model.predict(X), expected.predict(X))

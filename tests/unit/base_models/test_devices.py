@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from causal_tasks.base_models import BASE_MODELS
+from causal_tasks.base_models import BASE_MODELS, DesignMatrix, fit_model
 from causal_tasks.errors import ConfigurationError
 from tests.unit.base_models.listeners import MODELS, listeners, quick
 
@@ -19,6 +19,10 @@ def test_a_gpu_that_is_not_there_is_no_silent_run_on_the_processor(name):
     X, mean = listeners(500)
     with pytest.raises(ConfigurationError, match=f"{name} cannot train on the GPU"):
         quick(name, device="cuda").fit(X, mean)
+    design = DesignMatrix(X)
+    fit_model(quick(name), design, mean)
+    with pytest.raises(ConfigurationError, match=f"{name} cannot train on the GPU"):
+        fit_model(quick(name, device="cuda"), design, mean)
 
 
 @pytest.mark.gpu

@@ -28,6 +28,17 @@ def test_a_saved_model_predicts_the_same_and_knows_its_features(name, kind, tmp_
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_the_file_of_a_model_does_not_tell_how_many_threads_made_it(name, tmp_path):
+    X, mean = listeners(800)
+    for threads in (1, 2):
+        quick(name, n_jobs=threads).fit(X, mean).save(tmp_path / str(threads))
+    written = (tmp_path / "1").read_bytes()
+    assert (tmp_path / "2").read_bytes() == written
+    quick(name).load(tmp_path / "2").save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == written
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_a_loaded_model_refuses_columns_of_another_kind(name, tmp_path):
     X, mean = listeners(500)
     quick(name).fit(X, mean).save(tmp_path / "model")

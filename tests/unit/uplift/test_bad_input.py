@@ -193,6 +193,39 @@ def test_an_argument_of_another_length_is_refused(argument):
         unfitted().fit(X, **given | {argument: given[argument][:-1]}, control="old")
 
 
+@every_learner
+def test_an_outcome_whose_differences_32_bits_cannot_tell_is_refused(learner):
+    X, outcome, arm = experiment()
+    with refused(r"outcome: the mean 1e\+07 is 1e\+07 times the standard deviation 1", "; subtract a constant"):
+        unfitted(learner).fit(X, outcome / outcome.std() + 1e7, arm, control="old")
+    unfitted(learner).fit(X, outcome + 1e4, arm, control="old")
+    unfitted(learner).fit(X, np.full(300, 0.1), arm, control="old")
+
+
+def test_a_feature_that_is_there_twice_is_refused_by_its_name():
+    X, outcome, arm = experiment()
+    with refused(r"there twice: \['minutes'\]", "; pass at least one column, and give each a name of its own"):
+        unfitted().fit(X[["minutes", "city", "minutes"]], outcome, arm, control="old")
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind"), [(pd.to_datetime(["2026-01-01", "2026-01-02"]), "Timestamp"), ([b"old", b"new"], "bytes")]
+)
+def test_arms_that_json_would_turn_into_others_are_not_saved(labels, kind, tmp_path):
+    X, outcome, arm = experiment()
+    labelled = pd.Series(labels)[(arm == "new").astype(int)].to_numpy(dtype=object)
+    learner = unfitted().fit(X, outcome, labelled, control=labels[0])
+    with refused(f"the arms .* are of type {kind}", "; label arms by text or numbers"):
+        learner.save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_model_may_be_saved_beside_folders(tmp_path):
+    (tmp_path / "other").mkdir()
+    fitted().save(tmp_path)
+    assert load_learner(tmp_path).arms_ == ("old", "new", "newer")
+
+
 @pytest.fixture
 def saved(tmp_path):
     fitted().save(tmp_path)

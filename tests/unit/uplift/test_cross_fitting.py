@@ -48,3 +48,11 @@ def test_every_folds_learner_is_told_the_known_shares():
     assert [one.propensity_.tolist() for one in known.learners.values()] == [[0.25, 0.75]] * 2
     assert all(one.propensity_estimated_ for one in unknown.learners.values())
     assert not any(one.propensity_estimated_ for one in known.learners.values())
+
+
+@pytest.mark.parametrize("held_out", [None, [0]])
+def test_an_arm_that_one_fold_has_for_itself_is_refused(held_out):
+    X, outcome, arm, fold = problem()
+    arm[(fold == 0) & (arm == 1)] = 2
+    with pytest.raises(InputError, match=r"all users of the arms \[2\] that have an outcome are in fold 0; assign"):
+        predict_out_of_fold(learner(), X, outcome, arm, fold, held_out=held_out)

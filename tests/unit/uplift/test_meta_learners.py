@@ -1,10 +1,13 @@
+import gc
 import json
+from dataclasses import dataclass
+from weakref import ref
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import spearmanr
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.exceptions import NotFittedError
 
 from causal_tasks.base_models import DesignMatrix, LightGBM
@@ -293,3 +296,31 @@ def test_an_experiment_trains_s_t_and_x_with_every_base_model_and_the_networks_u
     trained = Mining().candidates
     assert len(trained) == 11
     assert set(trained) == {name for name in CANDIDATES if not name.startswith(("r_", "dr_"))}
+
+
+def test_what_a_model_predicted_does_not_keep_the_model():
+    X, outcome, arm, _ = experiment(600)
+    asked = DesignMatrix(X)
+    learner = fast(trees=2).fit(X, outcome, arm)
+    kept = ref(learner.models_["outcome-0"])
+    learner.predict(asked)
+    del learner
+    gc.collect()
+    assert kept() is None
+
+
+def test_models_that_count_as_equal_predict_for_themselves():
+    @dataclass
+    class Mean(RegressorMixin, BaseEstimator):
+        """Equal to all others, and not hashable, as a dataclass is."""
+
+        def fit(self, X, y):
+            self.mean_ = np.mean(y)
+            return self
+
+        def predict(self, X):
+            return np.full(len(X), self.mean_)
+
+    X, outcome, arm, _ = experiment(600)
+    predicted = TLearner(Mean()).fit(X, outcome, arm).predict_outcomes(DesignMatrix(X))
+    np.testing.assert_allclose(predicted[0], [outcome[arm == 0].mean(), outcome[arm == 1].mean()], rtol=1e-6)

@@ -13,6 +13,11 @@ LARGEST_NULL_SPREAD = {"s": 0.1, "t": 0.65, "x": 0.35, "r": 0.4, "dr": 0.4, "dua
 """Spread of predictions where there is no effect over that where there is one: T is noisy, S shrinks to zero."""
 
 
+SHARES = {"even": (0.5, 0.5), "85/15": (0.85, 0.15), "two": (0.4, 0.35, 0.25)}
+STEPS = {"max_steps": 300}
+"""Of a network: a fifth of the default finds the effects here, in a fifth of the time."""
+
+
 def experiment(*, effect, shares=(0.5, 0.5), seed=0):
     """Two of five numbers, a category and a missing value matter; the first treatment helps city b and the unknown."""
     random = np.random.default_rng(seed)
@@ -28,13 +33,22 @@ def experiment(*, effect, shares=(0.5, 0.5), seed=0):
     return X, outcome.to_numpy(dtype=float), arm, effects
 
 
+def is_network(name):
+    return name in {"dual_head", "dragon_net"}
+
+
 def fitted(name, X, outcome, arm, shares):
-    return candidate(name, n_jobs=1).fit(X, outcome, arm, propensity=dict(enumerate(shares)))
+    learner = candidate(name, n_jobs=1, parameters=STEPS if is_network(name) else None)
+    return learner.fit(X, outcome, arm, propensity=dict(enumerate(shares)))
 
 
-@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.85, 0.15), (0.4, 0.35, 0.25)], ids=["even", "85/15", "two"])
-@pytest.mark.parametrize("name", CANDIDATES)
-def test_a_planted_effect_is_found_and_a_missing_one_is_not(name, shares):
+@pytest.mark.parametrize(
+    ("name", "case"),
+    # What costs most is fitted where it is hardest: on arms of unequal size, and on two treatments.
+    [(name, case) for name in CANDIDATES for case in SHARES if case != "even" or name[0] in "stx"],
+)
+def test_a_planted_effect_is_found_and_a_missing_one_is_not(name, case):
+    shares = SHARES[case]
     X, outcome, arm, effects = experiment(effect=1.0, shares=shares)
     new, new_outcome, new_arm, new_effects = experiment(effect=1.0, shares=shares, seed=1)
     learner = fitted(name, X, outcome, arm, shares)
@@ -56,7 +70,7 @@ def test_a_planted_effect_is_found_and_a_missing_one_is_not(name, shares):
 def test_a_saved_learner_of_any_kind_predicts_the_same(name, tmp_path):
     X, outcome, arm, _ = experiment(effect=1.0, shares=(0.4, 0.35, 0.25))
     labels = np.array(["control", "Mens E-Mail", "女装"])[arm]
-    size = {"max_steps": 10} if name in {"dual_head", "dragon_net"} else {"n_estimators": 5}
+    size = {"max_steps": 10} if is_network(name) else {"n_estimators": 5}
     learner = candidate(name, parameters=size).fit(X, outcome, labels, control="control")
     learner.save(tmp_path)
     loaded = load_learner(tmp_path)

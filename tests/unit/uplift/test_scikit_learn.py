@@ -22,7 +22,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from causal_tasks.base_models import LightGBM, XGBoost
 from causal_tasks.evaluation import auuc
-from causal_tasks.uplift import DRLearner, RLearner, SLearner, TLearner, XLearner
+from causal_tasks.uplift import DragonNet, DRLearner, DualHead, RLearner, SLearner, TLearner, XLearner
 
 PAGE = Path(__file__).parents[3] / "docs" / "learners.md"
 
@@ -32,10 +32,16 @@ DECLARED = {
     "check_fit2d_1sample": "one row is in one arm; the message says which arm has no row, not that there is one sample",
     "check_sample_weight_equivalence_on_dense_data": (
         "weights count relative to their mean, so a penalty or a smallest leaf weighs against rows, not against their "
-        "weights; and bins are made of all rows, also those of weight zero"
+        "weights; bins are made of all rows, also those of weight zero; and networks hold out rows, whatever they weigh"
     ),
 }
 """Checks that do not pass, and why; the page docs/learners.md lists them too."""
+
+ROUNDED = dict.fromkeys(
+    ("check_methods_sample_order_invariance", "check_methods_subset_invariance"),
+    "the last digit of a network's float32 depends on the rows beside a row; it allows for that of float64",
+)
+"""Checks that networks pass or not, as the processor adds up; the page lists them too, and a test below is wider."""
 
 
 class _Checked:
@@ -69,6 +75,18 @@ class CheckedDRLearner(_Checked, DRLearner):
     pass
 
 
+class CheckedDualHead(_Checked, DualHead):
+    pass
+
+
+class CheckedDragonNet(_Checked, DragonNet):
+    pass
+
+
+SMALL = {"hidden": 8, "head": 4, "batch_size": 64, "max_steps": 20}
+"""A network that is quick to fit."""
+
+
 def _trees(base_model=LightGBM, **parameters):
     return base_model(**{"n_estimators": 20, "learning_rate": 0.3, "min_child_samples": 1} | parameters)
 
@@ -81,6 +99,8 @@ CHECKED = [
     CheckedRLearner(_trees()),
     CheckedDRLearner(_trees()),
     CheckedTLearner(_trees(XGBoost)),
+    CheckedDualHead(**SMALL),
+    CheckedDragonNet(**SMALL),
 ]
 
 
@@ -90,10 +110,13 @@ def _name_of(check):
 
 def _checks():
     for learner in CHECKED:
-        label = f"{type(learner).__name__}-{type(learner.base_model).__name__}"
+        is_network = isinstance(learner, DualHead | DragonNet)
+        label = type(learner).__name__ + ("" if is_network else f"-{type(learner.base_model).__name__}")
         for estimator, check in estimator_checks_generator(learner):
             name = _name_of(check)
             marks = [pytest.mark.xfail(reason=DECLARED[name], strict=True)] if name in DECLARED else []
+            if is_network and name in ROUNDED:
+                marks = [pytest.mark.xfail(reason=ROUNDED[name], strict=False)]
             yield pytest.param(estimator, check, id=f"{label}-{name}", marks=marks)
 
 
@@ -106,7 +129,17 @@ def test_scikit_learns_checks_pass_or_are_declared(estimator, check):
 
 
 def test_the_page_lists_every_declared_check_and_no_other():
-    assert set(re.findall(r"`(check_\w+)`", PAGE.read_text(encoding="utf-8"))) == set(DECLARED)
+    assert set(re.findall(r"`(check_\w+)`", PAGE.read_text(encoding="utf-8"))) == {*DECLARED, *ROUNDED}
+
+
+@pytest.mark.parametrize("network", [DualHead, DragonNet])
+def test_a_network_predicts_a_row_alike_whatever_rows_are_beside_it(network):
+    X, outcome, arm = experiment(300)
+    learner = network(**SMALL).fit(X, outcome, arm)
+    uplift = learner.predict(X)
+    order = np.random.default_rng(0).permutation(len(X))
+    np.testing.assert_allclose(learner.predict(X.iloc[order]), uplift[order], atol=1e-5)
+    np.testing.assert_allclose([learner.predict(X.iloc[[row]])[0] for row in range(9)], uplift[:9], atol=1e-5)
 
 
 def test_the_examples_of_the_page_give_what_they_show():

@@ -15,6 +15,7 @@ from causal_tasks.uplift import candidate, feature_table, load_learner, score_ta
 from tests.unit.uplift.learning_runs import DOWN, Mined, output, prepared, settings, statement
 
 FEW = {"n_estimators": 8, "min_child_samples": 20}
+SHORT = {"hidden": 8, "head": 4, "max_steps": 20}
 
 
 def users(n=400, seed=0):
@@ -93,9 +94,12 @@ def test_however_the_rows_are_cut_their_scores_are_those_of_the_frame_in_its_ord
     assert len(seen) > 2
 
 
-@pytest.mark.parametrize("name", ["s_lightgbm", "x_xgboost", "t_random_forest"])
-def test_every_kind_of_learner_scores_as_it_predicts(tmp_path, name):
-    learner = fitted(name, arms=("off", "mild", "strong"))
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("s_lightgbm", FEW), ("x_xgboost", FEW), ("t_random_forest", FEW), ("dr_lightgbm", FEW), ("dragon_net", SHORT)],
+)
+def test_every_kind_of_learner_scores_as_it_predicts(tmp_path, name, parameters):
+    learner = fitted(name, arms=("off", "mild", "strong"), parameters=parameters)
     learner.save(tmp_path / "model")
     frame = users()
     scored = scores(tmp_path / "model", written(tmp_path, frame), tmp_path)
@@ -189,6 +193,13 @@ def test_a_table_that_does_not_fit_is_refused_and_nothing_is_written(folder, tmp
     with pytest.raises(InputError, match=words) as error:
         scores(folder, written(tmp_path, change(users())), tmp_path)
     assert error.value.remedy
+    assert [path.name for path in tmp_path.iterdir()] == ["users.parquet"]
+
+
+def test_ids_that_are_named_like_a_score_are_refused_before_anything_is_written(folder, tmp_path):
+    table = written(tmp_path, users().rename(columns={"id": "mean__on"}))
+    with pytest.raises(InputError, match="the column of ids 'mean__on' is named like a score"):
+        scores(folder, table, tmp_path, unit="mean__on")
     assert [path.name for path in tmp_path.iterdir()] == ["users.parquet"]
 
 

@@ -62,7 +62,7 @@ def test_each_rung_has_three_times_the_rows_of_the_one_before(tuning):
     assert (tuning[1].rows, tuning[1].scored) == (24_000, 8_000)
 
 
-@pytest.mark.parametrize("kept", [1, 2, 5, 6, 11])
+@pytest.mark.parametrize("kept", [1, 6, 11])
 def test_a_search_that_goes_on_ends_where_an_uninterrupted_one_does(tuning, kept):
     sampler, whole = tuning
     assert search(**LARGE, sampler=sampler, finished=whole.trials[:kept]).trials == whole.trials
