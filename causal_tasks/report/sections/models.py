@@ -182,21 +182,16 @@ def _remarks(briefing: Briefing, card: Mapping[str, Any]) -> list[str]:
     text, metric = briefing.text, briefing.format(briefing.experiment.primary.name)
     remarks = [text(f"models.remark.{note}") for note in card["notes"] if note != "mean_disagrees"]
     for treatment, guard in card["guards"].items():
-        said = []
-        if not guard["treatment_used"]:
-            said.append(text("models.remark.treatment_not_used"))
-        if not guard["agrees"]:
-            measured = guard["measured"]
-            width = numbers.half_width(measured["interval"])
-            said.append(
-                text(
-                    "models.remark.mean_disagrees",
-                    predicted=metric.difference(guard["mean"], width),
-                    measured=scored(metric, measured["estimate"], measured["interval"]),
-                )
-            )
-        if said:
-            remarks += _by_treatment(briefing, {treatment: text("words.semicolon").join(said)})
+        if guard["agrees"]:
+            continue
+        measured = guard["measured"]
+        width = numbers.half_width(measured["interval"])
+        said = text(
+            "models.remark.mean_disagrees",
+            predicted=metric.difference(guard["mean"], width),
+            measured=scored(metric, measured["estimate"], measured["interval"]),
+        )
+        remarks += _by_treatment(briefing, {treatment: said})
     return remarks
 
 
