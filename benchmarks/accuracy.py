@@ -28,7 +28,7 @@ from causal_tasks.evaluation import auuc, qini, uplift_at
 
 OURS = "causal_tasks"
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "learners.md"
+PAGE = ROOT / "docs" / "accuracy.md"
 PEERS_PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 THREADS = 2
 

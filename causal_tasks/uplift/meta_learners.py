@@ -93,7 +93,7 @@ class XLearner(MetaLearner):
     With mu the outcome models, tau_1 is fitted on Y - mu_0(X) of the treated and tau_0 on mu_1(X) - Y of the control
     users; the effect is e(X) tau_0(X) + (1 - e(X)) tau_1(X), e the propensity among the two arms: most weight has the
     side whose effects were imputed by the outcome model of the larger arm. Outcomes are predicted as mu_0(X), and that
-    plus the effect. Where the propensity is not known it is modelled and cut to 0.01 to 0.99.
+    plus the effect. Where the propensity is not known it is modelled and cut to 0.05 to 0.95.
 
     Source: Künzel, Sekhon, Bickel, Yu (2019), section 2.
     """

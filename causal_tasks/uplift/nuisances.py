@@ -16,8 +16,11 @@ from causal_tasks.base_models import BaseModel, predict_mean
 from causal_tasks.errors import InputError
 from causal_tasks.uplift.training_data import TrainingData
 
-PROPENSITY_BOUNDS = (0.01, 0.99)
-"""Estimated propensities beyond them are set to them: a few users would decide everything, or one model nothing."""
+PROPENSITY_BOUNDS = (0.05, 0.95)
+"""Estimated propensities beyond them are set to them: a few users would decide everything, or one model nothing.
+
+They are those beyond which comparisons without randomisation leave users out.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ class RLearner(OrthogonalLearner):
     sum of (Y - m(X) - (T - e(X)) tau(X))^2. That is a regression of (Y - m) / (T - e) with weights (T - e)^2, which
     every base model can do. The loss for several treatments together is none: so each is compared with the control on
     the users of these two arms, e being the propensity among them. Outcomes are predicted as mu_0 = m - e tau, the mean
-    over treatments, and mu_0 plus the effect. A propensity that is not known is modelled and cut to 0.01 to 0.99.
+    over treatments, and mu_0 plus the effect. A propensity that is not known is modelled and cut to 0.05 to 0.95.
 
     Source: Nie, Wager (2021), section 2.
     """
@@ -138,7 +138,7 @@ class DRLearner(OrthogonalLearner):
     effect if either the outcome models or the propensities are right. It is defined for every user, whatever the arm,
     so that all of them teach the effect of each treatment; the arms share one control model and one set of propensities
     that sum to one. Outcomes are predicted as mu_0(X), and that plus the effect. Propensities that are not known are
-    modelled and cut to 0.01 to 0.99 before they are made to sum to one.
+    modelled and cut to 0.05 to 0.95 before they are made to sum to one.
 
     Source: Kennedy (2023), section 3.
     """

@@ -139,15 +139,21 @@ def test_an_older_failure_is_not_taken_for_this_one(run: RunFolder, use: Any, tm
 def test_ending_the_task_ends_the_process_and_all_that_it_started(run: RunFolder, use: Any, tmp_path: Path) -> None:
     use(program(tmp_path / "python", f"sleep 300 & echo $! > {tmp_path}/child; wait"))
 
+    ended = threading.Event()
+
     def end() -> None:
         while not (tmp_path / "child").exists() or not (tmp_path / "child").read_text().strip():
             time.sleep(0.02)
-        stop_children()
+        # The process may have come this far before the runner knows of it.
+        while not ended.is_set():
+            stop_children()
+            time.sleep(0.02)
 
-    ending = threading.Thread(target=end)
+    ending = threading.Thread(target=end, daemon=True)
     ending.start()
     with pytest.raises(StageKilledError, match="SIGTERM"):
         run_in_python(MINE, "prepare", run=run)
+    ended.set()
     ending.join()
     grandchild = int((tmp_path / "child").read_text())
     assert not psutil.pid_exists(grandchild) or psutil.Process(grandchild).status() == psutil.STATUS_ZOMBIE

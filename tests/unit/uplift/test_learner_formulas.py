@@ -144,7 +144,7 @@ def test_an_unknown_propensity_is_modelled_and_kept_within_its_bounds():
     assert fitted.propensity_estimated_
     shares = [arm[X["group"] == group].mean() for group in range(3)]
     groups = DesignMatrix(pd.DataFrame({"group": [0, 1, 2]}))
-    np.testing.assert_allclose(fitted._propensity(groups, 1), np.clip(shares, 0.01, 0.99), rtol=1e-5)
+    np.testing.assert_allclose(fitted._propensity(groups, 1), np.clip(shares, 0.05, 0.95), rtol=1e-5)
 
 
 def test_weights_count_as_repetitions_do():

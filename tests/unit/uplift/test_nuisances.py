@@ -108,11 +108,11 @@ def test_shares_of_arms_sum_to_one_and_keep_the_proportions_of_the_models():
     np.testing.assert_allclose(shares.sum(axis=1), 1)
     np.testing.assert_allclose(shares[0], [0.5, 0.3, 0.2])
     np.testing.assert_allclose(shares[1], [0.25, 0.5, 0.25])
-    np.testing.assert_allclose(shares[2], np.array([0.01, 0.6, 0.6]) / 1.21)
+    np.testing.assert_allclose(shares[2], np.array([0.05, 0.6, 0.6]) / 1.25)
 
 
 def test_the_control_has_what_the_only_treatment_leaves():
-    np.testing.assert_allclose(arm_shares([np.array([0.2, 1.3, -1.0])]), [[0.8, 0.2], [0.01, 0.99], [0.99, 0.01]])
+    np.testing.assert_allclose(arm_shares([np.array([0.2, 1.3, -1.0])]), [[0.8, 0.2], [0.05, 0.95], [0.95, 0.05]])
 
 
 def test_a_share_among_two_arms_leaves_the_others_out():

@@ -45,7 +45,7 @@ class Reference:
             mean, mean_of = self.crossed(rows, self.outcome)
             if self.shares is None:
                 e, e_of = self.crossed(rows, treated)
-                e, e_new = np.clip(e, 0.01, 0.99), np.clip(e_of(new), 0.01, 0.99)
+                e, e_new = np.clip(e, 0.05, 0.95), np.clip(e_of(new), 0.05, 0.95)
             else:
                 e = e_new = self.shares[k] / (self.shares[0] + self.shares[k])
             target = (self.outcome - mean) / (treated - e)
@@ -59,7 +59,7 @@ class Reference:
         means, mean_of = zip(*[self.crossed(self.arm == k, self.outcome) for k in range(self.arms)], strict=True)
         if self.shares is None:
             e = np.column_stack(
-                [np.clip(self.crossed(everybody, (self.arm == k) * 1.0)[0], 0.01, 0.99) for k in range(self.arms)]
+                [np.clip(self.crossed(everybody, (self.arm == k) * 1.0)[0], 0.05, 0.95) for k in range(self.arms)]
             )
             e = e / e.sum(axis=1, keepdims=True)
         else:
