@@ -152,6 +152,10 @@ class Rule(BaseModel):
         """The rule that joins ``conditions`` by AND."""
         return cls.model_validate({"all": tuple(conditions)})
 
+    def among(self, eligible: "Rule | None") -> "Rule":
+        """The members of this rule among those of another; None: among all users."""
+        return Rule.of(tuple(dict.fromkeys((*(eligible.conditions if eligible else ()), *self.conditions))))
+
     @property
     def features(self) -> tuple[str, ...]:
         """The columns that the rule reads, each once, in order."""

@@ -129,13 +129,16 @@ class DesignMatrix:
         return self._with(taken)
 
     def chunks(self, rows: int = CHUNK_ROWS) -> Iterator["DesignMatrix"]:
-        """The rows in their order, at most ``rows`` at a time."""
-        if self._extra or not isinstance(self._positions, slice):
-            positions = np.arange(len(self._source.frame))[self._positions]
-            pieces: Iterator[Positions] = (positions[at : at + rows] for at in range(0, len(positions), rows))
-        else:
+        """The rows in their order, at most ``rows`` at a time; a chunk that is small enough is its only one."""
+        if self._numbers is not None and 0 < len(self) <= rows:
+            yield self
+            return
+        if isinstance(self._positions, slice):
             begin, end, _ = self._positions.indices(len(self._source.frame))
-            pieces = (slice(at, min(at + rows, end)) for at in range(begin, end, rows))
+            pieces: Iterator[Positions] = (slice(at, min(at + rows, end)) for at in range(begin, end, rows))
+        else:
+            positions = self._positions
+            pieces = (positions[at : at + rows] for at in range(0, len(positions), rows))
         for number, piece in enumerate(pieces):
             extra = {name: values[number * rows : (number + 1) * rows] for name, values in self._extra.items()}
             chunk = self._with(piece, extra)

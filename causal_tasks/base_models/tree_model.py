@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from causal_tasks.base_models.design import CHUNK_ROWS, DesignMatrix
+from causal_tasks.base_models.design import DesignMatrix
 from causal_tasks.base_models.outcome import Outcome
 from causal_tasks.base_models.stored_design import StoredDesign
 from causal_tasks.errors import CausalTasksError, ConfigurationError, InputError
@@ -71,9 +71,8 @@ class TreeModel(BaseEstimator, ABC):  # type: ignore[misc]
         design = X if isinstance(X, StoredDesign) else DesignMatrix.of(X)
         means = np.empty(len(design), dtype=np.float32)
         begin = 0
-        for chunk in (design,) if isinstance(design, DesignMatrix) and len(design) <= CHUNK_ROWS else design.chunks():
-            if len(chunk):
-                means[begin : begin + len(chunk)] = self._predict(chunk.codes_of(self.features_))
+        for chunk in design.chunks():
+            means[begin : begin + len(chunk)] = self._predict(chunk.codes_of(self.features_))
             begin += len(chunk)
         return means
 

@@ -16,7 +16,6 @@ from causal_tasks.lake import source_uris
 from causal_tasks.rule import Rule
 from causal_tasks.run_folder import RunFolder
 from causal_tasks.storage import Uri
-from causal_tasks.subpopulations.follow_up_statement import combined
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def write_audience(run: RunFolder, rule_id: str, output: Uri, *, as_of: date | N
     """
     experiment = run.experiment
     found = _subpopulation(run, rule_id)
-    rule = combined(experiment.eligible, Rule.model_validate(found["rule"]))
+    rule = Rule.model_validate(found["rule"]).among(experiment.eligible)
     if run.storage.exists(output):
         raise InputError(f"{output} exists", remedy="choose another address, or remove the file")
     with TemporaryDirectory() as folder:

@@ -53,7 +53,7 @@ def follow_up_statement(
             "treatments": (treatment,),
             "shares": None,
             "randomized": True,
-            "eligible": combined(experiment.eligible, rule),
+            "eligible": rule.among(experiment.eligible),
             "follows": Follows(
                 experiment_id=experiment.experiment_id,
                 revision=experiment.revision,
@@ -103,12 +103,6 @@ def follow_up_id(experiment: Experiment, rule_id: str) -> str:
         return plain
     tail = f"-{hashlib.sha256(plain.encode()).hexdigest()[:8]}.r{experiment.revision}.{rule_id}"
     return experiment.experiment_id[: _LONGEST_ID - len(tail)] + tail
-
-
-def combined(eligible: Rule | None, rule: Rule) -> Rule:
-    """The users of ``rule`` among those who are ``eligible``."""
-    conditions = (*(eligible.conditions if eligible else ()), *rule.conditions)
-    return Rule.of(tuple(dict.fromkeys(conditions)))
 
 
 def _frozen(metric: Metric, caps: Mapping[str, Mapping[str, float]]) -> Metric:

@@ -35,11 +35,16 @@ class OutOfFold:
 
     def predict_outcomes(self, X: Any) -> pd.DataFrame:
         """The mean of all folds' predictions for users that none of them has seen; like ``outcomes``."""
-        first, *others = self.learners.values()
-        total = first.predict_outcomes(X)
-        for learner in others:
-            total += learner.predict_outcomes(X)
-        return pd.DataFrame(total / np.float32(len(self.learners)), columns=self.outcomes.columns)
+        return mean_outcomes(tuple(self.learners.values()), X)
+
+
+def mean_outcomes(learners: Sequence[UpliftLearner], X: Any) -> pd.DataFrame:
+    """The mean of what fitted learners of the same arms predict, shape (n, K + 1), float32, columns are arm labels."""
+    first, *others = learners
+    total = first.predict_outcomes(X)
+    for learner in others:
+        total += learner.predict_outcomes(X)
+    return pd.DataFrame(total / np.float32(len(learners)), columns=list(first.arms_))
 
 
 def predict_out_of_fold(

@@ -140,10 +140,10 @@ def mean_outcome(models: Mapping[str, BaseModel], arm: int, X: DesignMatrix) -> 
     return mean
 
 
-def outcome_models(data: TrainingData, base_model: BaseModel, rows: NDArray[Any] | None = None) -> dict[str, BaseModel]:
-    """One model of the mean outcome for each arm, of all users or of those at positions ``rows``."""
+def outcome_models(data: TrainingData, base_model: BaseModel) -> dict[str, BaseModel]:
+    """One model of the mean outcome for each arm."""
     models = {}
     for arm in range(len(data.labels)):
-        of_arm = data.rows_of(arm) if rows is None else rows[data.arm[rows] == arm]
-        models[outcome_of(arm)] = data.fitted(base_model, of_arm, data.outcome[of_arm])
+        rows = data.rows_of(arm)
+        models[outcome_of(arm)] = data.fitted(base_model, rows, data.outcome[rows])
     return models

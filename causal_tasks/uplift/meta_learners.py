@@ -33,7 +33,12 @@ class SLearner(MetaLearner):
 
         Of a base model that cannot tell what it splits on, whether predictions for users it has seen differ by arm.
         """
-        return self.treatment_used_
+        model = self.models_[OUTCOME]
+        if not hasattr(model, "used_features"):
+            return self._predictions_differ
+        control, *treatments = self._indicators()
+        used = model.used_features()
+        return control in used or set(treatments) <= used
 
     def _predict_outcomes(self, X: DesignMatrix) -> Effects:
         model = self.models_[OUTCOME]
@@ -46,16 +51,10 @@ class SLearner(MetaLearner):
             raise InputError(f"X has the columns {taken}, which stand for the treatment", remedy="rename them")
         model = fit_model(self.base_model, self._with_treatment(data.X, data.arm), data.outcome, data.weight)
         self.models_ = {OUTCOME: model}
-        self.treatment_used_ = self._splits_on_treatment(model, data)
+        if not hasattr(model, "used_features"):
+            some = self._predict_outcomes(next(iter(data.X.chunks())))
+            self._predictions_differ = bool((some[:, 1:] != some[:, :1]).any(axis=0).all())
         return self.models_
-
-    def _splits_on_treatment(self, model: BaseModel, data: TrainingData) -> bool:
-        if hasattr(model, "used_features"):
-            control, *treatments = self._indicators()
-            used = model.used_features()
-            return control in used or set(treatments) <= used
-        some = self._predict_outcomes(next(iter(data.X.chunks())))
-        return bool((some[:, 1:] != some[:, :1]).any(axis=0).all())
 
     def _indicators(self) -> list[str]:
         return [f"{_INDICATOR}:{position}" for position in range(len(self.arms_))]
@@ -63,13 +62,6 @@ class SLearner(MetaLearner):
     def _with_treatment(self, X: Any, arm: NDArray[np.intp]) -> Any:
         columns: dict[str, ArrayLike] = {name: arm == position for position, name in enumerate(self._indicators())}
         return X.with_columns(columns)
-
-    def _write(self, folder: Any) -> dict[str, Any]:
-        return super()._write(folder) | {"treatment_used": self.treatment_used_}
-
-    def _read(self, folder: Any, state: Any) -> None:
-        super()._read(folder, state)
-        self.treatment_used_ = bool(state["treatment_used"])
 
 
 class TLearner(MetaLearner):

@@ -13,14 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_tasks.base_models import BaseModel, predict_mean
+from causal_tasks.effects.matched_units import OVERLAP
 from causal_tasks.errors import InputError
 from causal_tasks.uplift.training_data import TrainingData
-
-PROPENSITY_BOUNDS = (0.05, 0.95)
-"""Estimated propensities beyond them are set to them: a few users would decide everything, or one model nothing.
-
-They are those beyond which comparisons without randomisation leave users out.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +96,11 @@ def share_among_two(propensity: NDArray[np.float64], arm: int) -> float:
 
 
 def within_bounds(propensity: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Estimated propensities, none of which says that anything is certain; the shape stays."""
-    bounded: NDArray[np.float64] = np.clip(propensity, *PROPENSITY_BOUNDS, dtype=np.float64)
+    """Estimated propensities, those beyond ``OVERLAP`` set to its bounds; the shape stays.
+
+    Else a few users would decide everything, or one model nothing.
+    """
+    bounded: NDArray[np.float64] = np.clip(propensity, *OVERLAP, dtype=np.float64)
     return bounded
 
 

@@ -15,7 +15,7 @@ from causal_tasks.rule import Rule
 from causal_tasks.run_folder import RunFolder
 from causal_tasks.settings import Settings
 from causal_tasks.storage import Storage, Uri
-from causal_tasks.uplift.cross_fitting import OutOfFold
+from causal_tasks.uplift.cross_fitting import mean_outcomes
 from causal_tasks.uplift.learner import UpliftLearner
 from causal_tasks.uplift.registry import read_learners
 from causal_tasks.uplift.saved_model import DESCRIPTION
@@ -48,8 +48,7 @@ class MinedRule:
 
         Whom ``eligible`` of the experiment left out is no member: nothing is known about the effect on them.
         """
-        eligible = experiment.eligible.conditions if experiment.eligible else ()
-        rule = Rule.of(tuple(dict.fromkeys((*eligible, *Rule.model_validate(record["rule"]).conditions))))
+        rule = Rule.model_validate(record["rule"]).among(experiment.eligible)
         words = rule.in_words(experiment.delivery.languages[0], experiment.features.display_names())
         return cls(record["id"], record["treatment"], record["kind"], record["grade"], rule, words)
 
@@ -139,8 +138,7 @@ class TrainedModels:
 
     def predict_outcomes(self, X: DesignMatrix) -> pd.DataFrame:
         """Mean outcomes, shape (n, K + 1), float32, columns as ``arms``: the mean of the learners' predictions."""
-        columns = pd.DataFrame(columns=list(self.learners[0].arms_))
-        return OutOfFold(columns, dict(enumerate(self.learners))).predict_outcomes(X)[list(self.arms)]
+        return mean_outcomes(self.learners, X)[list(self.arms)]
 
     def uplift(self, means: pd.DataFrame) -> pd.DataFrame:
         """Effects of the treatments, shape (n, K): of a run on the benefit scale, else in the outcome's unit."""

@@ -34,19 +34,36 @@ class NetworkLearner(UpliftLearner):
 
     FITS_EACH_ARM: ClassVar[bool] = False
     device: Literal["cpu", "cuda"] = "cpu"
-    hidden: int
-    head: int
-    learning_rate: float
-    weight_decay: float
-    batch_size: int
-    max_steps: int
-    patience: int
-    validation_share: float
-    n_jobs: int
-    random_state: int
 
     network_: "FittedNetwork"
     training_: "Training"
+
+    def __init__(
+        self,
+        *,
+        hidden: int = 64,
+        head: int = 32,
+        learning_rate: float = 5e-3,
+        weight_decay: float = 2e-2,
+        batch_size: int = 512,
+        max_steps: int = 1500,
+        patience: int = 4,
+        validation_share: float = 0.2,
+        device: Literal["cpu", "cuda"] = "cpu",
+        n_jobs: int = 1,
+        random_state: int = 0,
+    ) -> None:
+        self.hidden = hidden
+        self.head = head
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_steps = max_steps
+        self.patience = patience
+        self.validation_share = validation_share
+        self.device = device
+        self.n_jobs = n_jobs
+        self.random_state = random_state
 
     @property
     def features_(self) -> Features:
@@ -167,33 +184,6 @@ class DualHead(NetworkLearner):
     Source: Shalit, Johansson, Sontag (2017), section 4.
     """
 
-    def __init__(
-        self,
-        *,
-        hidden: int = 64,
-        head: int = 32,
-        learning_rate: float = 5e-3,
-        weight_decay: float = 2e-2,
-        batch_size: int = 512,
-        max_steps: int = 1500,
-        patience: int = 4,
-        validation_share: float = 0.2,
-        device: Literal["cpu", "cuda"] = "cpu",
-        n_jobs: int = 1,
-        random_state: int = 0,
-    ) -> None:
-        self.hidden = hidden
-        self.head = head
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.batch_size = batch_size
-        self.max_steps = max_steps
-        self.patience = patience
-        self.validation_share = validation_share
-        self.device = device
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-
     @property
     def _weights(self) -> tuple[float, float | None]:
         return 0.0, None
@@ -258,20 +248,22 @@ class DragonNet(NetworkLearner):
         n_jobs: int = 1,
         random_state: int = 0,
     ) -> None:
-        self.hidden = hidden
-        self.head = head
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
+        super().__init__(
+            hidden=hidden,
+            head=head,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            batch_size=batch_size,
+            max_steps=max_steps,
+            patience=patience,
+            validation_share=validation_share,
+            device=device,
+            n_jobs=n_jobs,
+            random_state=random_state,
+        )
         self.alpha = alpha
         self.beta = beta
         self.targeted = targeted
-        self.batch_size = batch_size
-        self.max_steps = max_steps
-        self.patience = patience
-        self.validation_share = validation_share
-        self.device = device
-        self.n_jobs = n_jobs
-        self.random_state = random_state
 
     @property
     def search_space(self) -> Mapping[str, Range]:

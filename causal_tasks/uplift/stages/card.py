@@ -10,7 +10,6 @@ from causal_tasks.evaluation import auuc_interval
 from causal_tasks.uplift.cross_fitting import OutOfFold
 from causal_tasks.uplift.learner import UpliftLearner
 from causal_tasks.uplift.stages.guards import Guard
-from causal_tasks.uplift.stages.guards import notes as notes_of_guards
 from causal_tasks.uplift.stages.users import Users
 
 SMALL_ARM = 0.2
@@ -44,7 +43,7 @@ def model_card(
         "rows": int(users.scored.sum()),
         "auuc": _scores_by_treatment(users, uplift),
         "guards": {treatment: guard.to_dict() for treatment, guard in guards.items()},
-        "notes": [*_notes(learner, fitted, users), *notes_of_guards(guards)],
+        "notes": list(_notes(learner, fitted, users, guards)),
     }
 
 
@@ -58,10 +57,12 @@ def _scores_by_treatment(users: Users, uplift: pd.DataFrame) -> dict[str, Any]:
     return scores
 
 
-def _notes(learner: UpliftLearner, fitted: OutOfFold, users: Users) -> Iterator[str]:
+def _notes(learner: UpliftLearner, fitted: OutOfFold, users: Users, guards: Mapping[str, Guard]) -> Iterator[str]:
     """Codes of caveats."""
     counts = np.bincount(users.arm[users.scored], minlength=len(users.experiment.arms))
     if learner.FITS_EACH_ARM and counts.min() < SMALL_ARM * counts.sum():
         yield "small_arm"
     if any(getattr(one, "propensity_estimated_", False) for one in fitted.learners.values()):
         yield "propensity_estimated"
+    if not all(guard.agrees for guard in guards.values()):
+        yield "mean_disagrees"

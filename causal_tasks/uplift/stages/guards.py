@@ -1,6 +1,6 @@
 """What a model must not get wrong: held against the experiment after every fit, before anybody relies on it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -200,9 +200,3 @@ def _measured(users: Users, position: int) -> tuple[Effect, NDArray[np.bool_]]:
     affected = np.zeros(len(users.arm), dtype=bool)
     affected[rows] = units.matched & treated
     return measured, affected
-
-
-def notes(found: Mapping[str, Guard]) -> Iterator[str]:
-    """Codes of what a reader should know though it is no fault."""
-    if not all(guard.agrees for guard in found.values()):
-        yield "mean_disagrees"
