@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
+from causal_tasks.budgeting_options import Budgeting
 from causal_tasks.errors import InputError, NotReadyError
 from causal_tasks.experiment_parts import (
     Cap,
@@ -31,6 +32,7 @@ from causal_tasks.thresholds import Thresholds
 __all__ = [
     "LONG_AGO",
     "NOT_SEMANTIC",
+    "Budgeting",
     "Cap",
     "Dataset",
     "Delivery",
@@ -47,8 +49,8 @@ __all__ = [
     "Window",
 ]
 
-NOT_SEMANTIC = frozenset({"name", "owner", "status", "delivery"})
-"""Fields that may differ between two statements of the same run."""
+NOT_SEMANTIC = frozenset({"name", "owner", "status", "budgeting", "delivery"})
+"""Fields that may differ between two statements of the same run: none of them changes what is mined."""
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 """Stands for the unknown end of an experiment whose dataset was complete when it was written."""
@@ -81,6 +83,7 @@ class Experiment(Part):
         features: What is known before exposure.
         thresholds: From where on a check warns or fails, where that is not the default.
         mining: How subpopulations are searched.
+        budgeting: How a budget is to be spent over the arms; None: nobody asks.
         delivery: Who is told.
     """
 
@@ -107,6 +110,7 @@ class Experiment(Part):
     features: Features = Features()
     thresholds: Thresholds = Thresholds()
     mining: Mining = Mining()
+    budgeting: Budgeting | None = None
     delivery: Delivery = Delivery()
 
     @model_validator(mode="before")
@@ -136,10 +140,9 @@ class Experiment(Part):
             yield f"metrics {names} repeat a name"
         if sum(metric.role == "primary" for metric in self.metrics) != 1:
             yield "exactly one metric must have role 'primary'"
-        if len(set(self.mining.candidates)) < len(self.mining.candidates):
-            yield f"mining.candidates {list(self.mining.candidates)} repeat a name"
-        if unknown := set(self.mining.costs) - set(arms):
-            yield f"mining.costs names unknown arms {sorted(unknown)}; known are {list(arms)}"
+        yield from self._mining_problems()
+        if self.budgeting:
+            yield from self._budgeting_problems(self.budgeting, names)
         if self.dataset:
             yield from self._dataset_problems()
         yield from self._follow_up_problems()
@@ -147,6 +150,22 @@ class Experiment(Part):
             yield "a finished experiment needs ended_at"
         if self.started_at and self.ended_at and self.started_at >= self.ended_at:
             yield f"started_at {self.started_at} is not before ended_at {self.ended_at}"
+
+    def _mining_problems(self) -> Iterator[str]:
+        if len(set(self.mining.candidates)) < len(self.mining.candidates):
+            yield f"mining.candidates {list(self.mining.candidates)} repeat a name"
+        if unknown := set(self.mining.costs) - set(self.arms):
+            yield f"mining.costs names unknown arms {sorted(unknown)}; known are {list(self.arms)}"
+
+    def _budgeting_problems(self, budgeting: Budgeting, names: list[str]) -> Iterator[str]:
+        for field in ("outcome", "cost"):
+            metric = getattr(budgeting, field)
+            if metric is not None and metric not in names:
+                yield f"budgeting.{field} {metric!r} is none of the metrics {names}"
+        if budgeting.cost is not None and budgeting.cost == (budgeting.outcome or self.primary.name):
+            yield f"budgeting.cost and the outcome are both {budgeting.cost!r}"
+        if unknown := set(budgeting.prices or {}) - set(self.arms):
+            yield f"budgeting.prices names unknown arms {sorted(unknown)}; known are {list(self.arms)}"
 
     def _dataset_problems(self) -> Iterator[str]:
         if self.tables != Tables():

@@ -1,0 +1,1 @@
+"""Solvers of the multiple-choice knapsack behind every allocation."""

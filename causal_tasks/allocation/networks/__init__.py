@@ -1,0 +1,1 @@
+"""Networks that forecast outcomes and costs; importing a module of this package imports torch."""

@@ -1,0 +1,107 @@
+"""A network with what it takes to feed it and to read it: from units to a forecast, and back from a file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from causal_tasks.allocation.forecast import Forecast
+from causal_tasks.allocation.networks.perceptron import Perceptron, seeded
+from causal_tasks.allocation.networks.scales import Scales
+from causal_tasks.allocation.networks.training import Schedule, Training, train
+from causal_tasks.allocation.networks.units import Units
+from causal_tasks.allocation.responses import Responses
+from causal_tasks.base_models import DesignMatrix
+from causal_tasks.uplift.networks.encoding import Encoding
+
+WEIGHTS = "network.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Forecaster:
+    """A network with one output for the outcome and one for the cost of every arm.
+
+    Attributes:
+        encoding: How features become tensors.
+        network: The module, with 2 M outputs.
+        scales: What its outputs mean.
+    """
+
+    encoding: Encoding
+    network: Perceptron
+    scales: Scales
+
+    @classmethod
+    def untrained(cls, data: Responses, *, hidden: tuple[int, ...], seed: int, device: str = "cpu") -> Self:
+        """One for these units with random weights."""
+        encoding = Encoding.learn(data.X)
+        network = seeded(
+            seed,
+            width=encoding.width,
+            cardinalities=encoding.cardinalities,
+            hidden=hidden,
+            outputs=2 * len(data.labels),
+        )
+        return cls(encoding, network.to(device), Scales.of(data))
+
+    def units(self, data: Responses) -> Units:
+        """Units as this network reads them, on its device."""
+        return Units.of(data, self.encoding, device=str(next(self.network.parameters()).device))
+
+    def outputs(self, units: Units) -> torch.Tensor:
+        """Of all units, without gradients."""
+        with torch.no_grad():
+            outputs: torch.Tensor = self.network(units.numbers, units.levels)
+        return outputs
+
+    def predict_units(self, units: Units) -> Forecast:
+        """Levels of units that are tensors already."""
+        outcome, cost = (levels.float().cpu().numpy() for levels in self.scales.forecast(self.outputs(units)))
+        return Forecast(outcome, cost)
+
+    def predict(self, chunk: DesignMatrix) -> Forecast:
+        """Levels of a few rows."""
+        device = next(self.network.parameters()).device
+        numbers, levels = (torch.from_numpy(values).to(device) for values in self.encoding.encode(chunk))
+        with torch.no_grad():
+            outcome, cost = self.scales.forecast(self.network(numbers, levels))
+        return Forecast(outcome.float().cpu().numpy(), cost.float().cpu().numpy())
+
+    def learn_to_predict(self, units: Units, held_out: Units, schedule: Schedule) -> Training:
+        """Fit it to factual outcomes and costs: the first stage of a two-stage method, the warm start of the others."""
+
+        def held_out_value() -> float:
+            return -float(self.scales.prediction_loss(self.outputs(held_out), held_out).mean())
+
+        return train(
+            self.network,
+            units,
+            lambda outputs, batch: self.scales.prediction_loss(outputs, batch).mean(),
+            schedule,
+            value=held_out_value,
+        )
+
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Write the weights; returns what ``read`` needs besides, as JSON."""
+        save_file({name: value.cpu() for name, value in self.network.state_dict().items()}, folder / WEIGHTS)
+        return {
+            "encoding": self.encoding.to_state(),
+            "architecture": self.network.architecture,
+            "scales": self.scales.to_state(),
+        }
+
+    @classmethod
+    def read(cls, folder: Path, state: Mapping[str, Any]) -> Self:
+        """The forecaster that ``write`` wrote."""
+        encoding = Encoding.from_state(state["encoding"])
+        network = Perceptron(
+            width=encoding.width,
+            cardinalities=encoding.cardinalities,
+            hidden=tuple(state["architecture"]["hidden"]),
+            outputs=state["architecture"]["outputs"],
+        )
+        network.load_state_dict(load_file(folder / WEIGHTS))
+        return cls(encoding, network, Scales.from_state(state["scales"]))
