@@ -14,7 +14,7 @@ LOCK_IMAGE = $(LOCK) --constraint requirements/cpu.txt --python-platform x86_64-
 LOCK_PEERS = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile requirements/peers.in --generate-hashes --quiet \
 	--only-binary :all: --no-emit-package xgboost --no-emit-package nvidia-nccl-cu12
 
-.PHONY: help setup demo test test-minio lint format calibrate bench peers stop up down lock clean
+.PHONY: help setup demo test test-minio lint format calibrate bench bench-public peers stop up down lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' Makefile | expand -t 12
@@ -70,6 +70,9 @@ bench: setup ## Measure the pipeline (BENCH="--users 100000 --airflow"), then th
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements/cpu.txt -r pyproject.toml --extra bench
 	$(BIN)/python -m benchmarks.pipeline $(BENCH)
 	$(BIN)/python -m benchmarks.join $(BENCH_JOIN)
+
+bench-public: setup ## Run allocation on public files in full (BENCH_PUBLIC="--criteo criteo-uplift-v2.1.csv.gz")
+	$(BIN)/python -m benchmarks.public_allocation $(BENCH_PUBLIC)
 
 peers: setup ## Make .venv-peers, in which the benchmarks run causalml, EconML and scikit-uplift
 	@set -e; \

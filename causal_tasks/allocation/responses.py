@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,61 @@ SMALLEST_ARM = 20
 """Rows of an arm below which nothing is learned about it."""
 
 Propensity = Mapping[Any, float] | ArrayLike
+
+
+class Observed(NamedTuple):
+    """What was seen of units in an experiment, without their features.
+
+    Attributes:
+        outcome: Shape (n,), finite, larger is better.
+        cost: Shape (n,), finite, zero or more: what the unit cost in its arm.
+        arm: Shape (n,), position in ``labels``.
+        labels: Arms, control first.
+        propensity: Shape (n, M), probability of every arm; a read-only broadcast where it is the same for all.
+        price: Shape (M,), the cost of every arm where it is the same for everybody and known; else None.
+    """
+
+    outcome: NDArray[np.float64]
+    cost: NDArray[np.float64]
+    arm: NDArray[np.intp]
+    labels: tuple[Any, ...]
+    propensity: NDArray[np.float64]
+    price: NDArray[np.float64] | None
+
+    @classmethod
+    def checked(
+        cls,
+        outcome: ArrayLike,
+        treatment: ArrayLike,
+        *,
+        cost: Mapping[Any, float] | ArrayLike,
+        control: Any = None,
+        propensity: Propensity | None = None,
+        arms: Sequence[Any] | None = None,
+    ) -> Self:
+        """Arguments and errors are those of ``Responses.checked``."""
+        found = read_arms(treatment, control=control if arms is None else arms[0])
+        labels, codes = found.labels, found.codes
+        if arms is not None:
+            labels, codes = _in_order(found.labels, codes, arms)
+        values = finite(outcome, name="outcome")
+        require_rows(len(codes), name="treatment", rows=len(values))
+        for label, rows in zip(labels, np.bincount(codes, minlength=len(labels)), strict=True):
+            if rows < SMALLEST_ARM:
+                raise InputError(
+                    f"treatment: arm {label!r} has {rows} row(s), fewer than {SMALLEST_ARM}",
+                    remedy="leave the arm out, or wait for more units in it",
+                )
+        price = _prices(cost, labels) if isinstance(cost, Mapping) else None
+        costs = price[codes] if price is not None else finite(cost, name="cost")  # type: ignore[arg-type]
+        require_rows(len(costs), name="cost", rows=len(values))
+        if (negative := costs < 0).any():
+            raise InputError(
+                f"cost is negative in {int(negative.sum())} rows (first: row {int(np.argmax(negative))}: "
+                f"{costs[np.argmax(negative)]:g})",
+                remedy="count what an arm brings as outcome; costs are zero or more",
+            )
+        return cls(values, costs, codes, labels, _propensity(propensity, labels, codes), price)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,30 +125,9 @@ class Responses:
                 fewer than 20 rows, or a propensity is none.
         """
         design = DesignMatrix.of(X)
-        found = read_arms(treatment, control=control if arms is None else arms[0])
-        labels, codes = found.labels, found.codes
-        if arms is not None:
-            labels, codes = _in_order(found.labels, codes, arms)
-        values = finite(outcome, name="outcome")
-        require_rows(len(codes), name="treatment", rows=len(values))
-        require_rows(len(design), name="X", rows=len(values))
-        for label, rows in zip(labels, np.bincount(codes, minlength=len(labels)), strict=True):
-            if rows < SMALLEST_ARM:
-                raise InputError(
-                    f"treatment: arm {label!r} has {rows} row(s), fewer than {SMALLEST_ARM}",
-                    remedy="leave the arm out, or wait for more units in it",
-                )
-        price = _prices(cost, labels) if isinstance(cost, Mapping) else None
-        costs = price[codes] if price is not None else finite(cost, name="cost")  # type: ignore[arg-type]
-        require_rows(len(costs), name="cost", rows=len(values))
-        if (negative := costs < 0).any():
-            raise InputError(
-                f"cost is negative in {int(negative.sum())} rows (first: row {int(np.argmax(negative))}: "
-                f"{costs[np.argmax(negative)]:g})",
-                remedy="count what an arm brings as outcome; costs are zero or more",
-            )
-        shares = _propensity(propensity, labels, codes)
-        return cls(design, values, costs, codes, labels, shares, price, tuple(_notes(costs, codes, labels)))
+        seen = Observed.checked(outcome, treatment, cost=cost, control=control, propensity=propensity, arms=arms)
+        require_rows(len(design), name="X", rows=len(seen.outcome))
+        return cls(design, *seen, tuple(_notes(seen.cost, seen.arm, seen.labels)))
 
     def __len__(self) -> int:
         return len(self.outcome)
@@ -118,7 +152,13 @@ class Responses:
         )
 
     def held_out(self, share: float, *, seed: int) -> NDArray[np.bool_]:
-        """Which units to hold out, shape (n,): this share of every arm, at random."""
+        """Which units to hold out, shape (n,): this share of every arm, at random.
+
+        Raises:
+            InputError: ``share`` does not lie between 0 and 1.
+        """
+        if not 0 < share < 1:
+            raise InputError(f"a share of {share} to hold out", remedy="choose one between 0 and 1, such as 0.2")
         random = np.random.default_rng(seed)
         chosen = np.zeros(len(self), dtype=np.bool_)
         for arm in range(len(self.labels)):

@@ -39,7 +39,7 @@ class Resampling:
     weights: Vector
 
     @classmethod
-    def of(cls, n: int, *, clusters: ArrayLike | None = None, seed: int = 0) -> Self:
+    def of(cls, n: int, *, clusters: ArrayLike | None = None, seed: int = 0, draws: int = DRAWS) -> Self:
         """Groups for ``n`` users, whole clusters together where ``clusters``, shape (n,), is given.
 
         Raises:
@@ -48,8 +48,8 @@ class Resampling:
         random = np.random.default_rng(seed)
         member, members = _members(n, clusters)
         groups = min(GROUPS, members)
-        cell = random.integers(groups, size=(DRAWS, groups)) + groups * np.arange(DRAWS)[:, np.newaxis]
-        weights = np.bincount(cell.ravel(), minlength=DRAWS * groups).reshape(DRAWS, groups).astype(np.float64)
+        cell = random.integers(groups, size=(draws, groups)) + groups * np.arange(draws)[:, np.newaxis]
+        weights = np.bincount(cell.ravel(), minlength=draws * groups).reshape(draws, groups).astype(np.float64)
         return cls(group=_at_random(member, members, groups, random), weights=weights)
 
     @classmethod

@@ -1,0 +1,32 @@
+"""``python -m benchmarks.allocation``: how much of a budget's possible gain every method finds, where the truth is known.
+
+Every part replaces its own section of ``docs/allocation-measured.md``.
+"""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.document import circumstances, write_section
+from benchmarks.interruption import run_command
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "allocation-measured.md"
+PARTS = ("solver", "decision_factor", "decision_focused", "bilevel", "clusters", "estimators", "choice", "real_data")
+"""Modules of this package; each has ``section(seeds: int) -> str``."""
+
+
+def main(
+    part: Annotated[list[str] | None, typer.Option(help="Part to measure; repeat. Default: all.")] = None,
+    seeds: Annotated[int, typer.Option(help="Independent repetitions, paired between methods.", min=2)] = 8,
+) -> None:
+    """Measure the parts and write their sections."""
+    for name in part or PARTS:
+        module = import_module(f"benchmarks.allocation.{name}")
+        write_section(PAGE, name, f"{circumstances('benchmarks.allocation')}\n\n{module.section(seeds)}")
+        print(f"{name}: {PAGE}")
+
+
+if __name__ == "__main__":
+    run_command(main)
