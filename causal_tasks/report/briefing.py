@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from causal_tasks.experiment import Experiment, Metric
 from causal_tasks.report.numbers import MetricFormat
@@ -37,7 +37,7 @@ class Briefing:
     text: Catalog
 
     @classmethod
-    def of(cls, result: Mapping[str, Any], language: Language) -> "Briefing":
+    def of(cls, result: Mapping[str, Any], language: Language) -> Self:
         """The briefing on ``result`` in ``language``."""
         experiment = Experiment.parse(result["experiment"], source="result.json")
         return cls({**_ABSENT, **result}, experiment, language, catalog(language))

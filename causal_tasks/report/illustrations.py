@@ -25,6 +25,7 @@ from causal_tasks.report.charts import (
     tuning_chart,
 )
 from causal_tasks.report.content import Content
+from causal_tasks.report.text import Catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Illustrations:
 
 def illustrate(content: Content) -> Illustrations:
     """Draw every chart that ``content`` has numbers for."""
-    draw = _Drawing(content)
+    draw = Drawing(content.theme, content.text)
     forest, tuning = content.forest, content.tuning
     studies = content.differences.studies if content.differences else ()
     curve_width = HALF if content.several_treatments else WIDE
@@ -115,10 +116,11 @@ Chart = Callable[[Told, Layout, str], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class _Drawing:
+class Drawing:
     """Draws in the theme and language of one edition; the alternative text of a chart is its title."""
 
-    content: Content
+    theme: str
+    text: Catalog
 
     def both(self, chart: Chart[Told], told: Told, kind: str, *, wide: Layout = WIDE) -> Picture:
         """For a desk and for a phone."""
@@ -133,8 +135,8 @@ class _Drawing:
 
         # Checking marks against the schema is for whoever writes a chart; here it would take a quarter of the time.
         with debug_mode(False):
-            svg = to_svg(chart(told, layout, self.content.theme), layout)
+            svg = to_svg(chart(told, layout, self.theme), layout)
         return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
     def _alt(self, kind: str, told: _Titled) -> str:
-        return self.content.text(f"{kind}.alt", title=told.title)
+        return self.text(f"{kind}.alt", title=told.title)

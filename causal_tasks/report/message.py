@@ -16,9 +16,10 @@ from causal_tasks.errors import InputError
 from causal_tasks.report.content import Content, tell
 from causal_tasks.report.headline import of_both_kinds
 from causal_tasks.report.picture import MAX_BYTES as MAX_PICTURE_BYTES
+from causal_tasks.report.sections.checks import Checks
 from causal_tasks.report.sections.effects import MetricRow
 from causal_tasks.report.sections.rules import Segment, by_treatment
-from causal_tasks.report.text import catalog
+from causal_tasks.report.text import Catalog, catalog
 from causal_tasks.rule import Language
 
 MARKDOWN_BYTES = 4096
@@ -70,6 +71,15 @@ def result_messages(
     """
     content = tell(result, language)
     text = fit_lines(*_lines(content, link, updated=updated), MARKDOWN_BYTES)
+    return payloads(text, picture)
+
+
+def payloads(text: str, picture: bytes | None) -> list[dict[str, Any]]:
+    """A text as a markdown_v2 message and, if there is a picture, an image after it.
+
+    Raises:
+        InputError: The picture is larger than the robot takes.
+    """
     messages: list[dict[str, Any]] = [{"msgtype": "markdown_v2", "markdown_v2": {"content": text}}]
     return messages if picture is None else [*messages, _image(picture)]
 
@@ -135,7 +145,7 @@ def fit_lines(body: Sequence[str], tail: Sequence[str], limit: int) -> str:
 
 def _lines(content: Content, link: str | None, *, updated: bool) -> tuple[list[str], list[str]]:
     """Body and tail, with as many rules as leave room for what comes after them."""
-    tail, body = _tail(content, link), []
+    tail, body = tail_lines(content.text, content.report_id, link), []
     for most in range(_SEGMENTS_PER_ARM if content.several_treatments else _SEGMENTS, 0, -1):
         body = [line for line in _body(content, most, updated=updated) if line]
         is_short = sum(map(len, body)) <= READABLE_CHARACTERS
@@ -160,7 +170,7 @@ def _body(content: Content, most: int, *, updated: bool) -> list[str]:
         *_effects(content, told),
         text("message.more", more=more) if more else "",
         text("message.chance", brief=content.chance.brief) if shown and content.chance else "",
-        _checks(content),
+        checks_line(content.text, content.checks),
         text("message.models", failed=failed) if failed else "",
         text("message.next", action=neutral(content.action, 2 * _SENTENCE_CHARACTERS)),
         _follow_up(content),
@@ -215,8 +225,8 @@ def _segment(content: Content, segment: Segment) -> str:
     )
 
 
-def _checks(content: Content) -> str:
-    checks, text = content.checks, content.text
+def checks_line(text: Catalog, checks: Checks) -> str:
+    """How many checks passed, and the names of those that matter most."""
     passed, warned, failed = (checks.count(status) for status in ("pass", "warn", "fail"))
     if not warned and not failed:
         return text("message.checks_pass", passed=passed)
@@ -240,12 +250,13 @@ def _follow_up(content: Content) -> str:
     return content.text("message.follow_up_more", line=line, more=len(others)) if others else line
 
 
-def _tail(content: Content, link: str | None) -> list[str]:
-    report = content.text("message.report", id=content.report_id)
+def tail_lines(text: Catalog, report_id: str, link: str | None) -> list[str]:
+    """The last lines of a message: the link to the report and its id."""
+    report = text("message.report", id=report_id)
     if link is None:
         return [report]
     if link.startswith(("https://", "http://")):
-        return [f"[{content.text('message.link')}]({_address(link)}) · {report}"]
+        return [f"[{text('message.link')}]({_address(link)}) · {report}"]
     return [_address(link), report]
 
 

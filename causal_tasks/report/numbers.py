@@ -113,6 +113,12 @@ class MetricFormat:
         scaled = self.scale * abs(value)
         return self._with_unit(fixed(scaled, decimals_for(scaled)))
 
+    def range(self, bounds: Sequence[float], spread: float | None = None) -> str:
+        """``[low, high]`` of a mean without unit, with the digits that :meth:`level` uses for the same spread."""
+        digits = decimals_for(self.scale * (spread or half_width(bounds)))
+        digits = max(1, digits) if self.percent else digits
+        return "[" + ", ".join(fixed(self.scale * bound, digits) for bound in bounds) + "]"
+
     def interval(self, bounds: Sequence[float | None] | None) -> str:
         """``[low, high]`` without unit, with the digits that :meth:`difference` uses for the same spread.
 

@@ -1,5 +1,6 @@
 """The picture for the chat: segments and validity in one PNG, drawn only where its glyphs exist."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,23 +53,32 @@ def draw_picture(content: Content, font: Font) -> bytes:
         content: The report in the language of the chat.
         font: With glyphs for it.
     """
+    layout = chat_layout(font)
+    blocks = [titled(strip_chart(content.checks, layout), [content.text("picture.checks")])]
+    forest = content.forest.brief()
+    if forest.rows:
+        chart = forest_chart(forest, layout.fitting(row.numbers for row in forest.rows), content.theme)
+        blocks.insert(0, titled(chart, broken(forest.title, layout.characters(layout.width), lines=2)))
+    origin = f"{content.title} · {content.report_id}"
+    return png_of(blocks, content.headline, origin, broken(content.forest.legend, _SUBTITLE_CHARACTERS), font)
+
+
+def chat_layout(font: Font) -> Layout:
+    """Where things go in a picture for the chat, drawn at half of its 1,200 pixels."""
+    return Layout(width=580, font_size=11, label_width=205, fonts=font.family)
+
+
+def png_of(blocks: Sequence[Any], headline: str, origin: str, legend: Sequence[str], font: Font) -> bytes:
+    """Charts one below the other as PNG, under a headline, what it is about, and the lines of a legend."""
     import altair as alt
     import vl_convert
 
     vl_convert.register_font_directory(str(font.folder))
-    layout = Layout(width=580, font_size=11, label_width=205, fonts=font.family)
-    blocks = [_titled(strip_chart(content.checks, layout), [content.text("picture.checks")])]
-    forest = content.forest.brief()
-    if forest.rows:
-        chart = forest_chart(forest, layout.fitting(row.numbers for row in forest.rows), content.theme)
-        blocks.insert(0, _titled(chart, broken(forest.title, layout.characters(layout.width), lines=2)))
-    page = alt.vconcat(*blocks, spacing=20).properties(
+    stacked = alt.vconcat(*blocks, spacing=20).resolve_scale(color="independent", strokeDash="independent")
+    page = stacked.properties(
         title=alt.TitleParams(
-            broken(content.headline, 70, lines=4),
-            subtitle=[
-                *broken(f"{content.title} · {content.report_id}", _SUBTITLE_CHARACTERS, lines=1),
-                *broken(content.forest.legend, _SUBTITLE_CHARACTERS),
-            ],
+            broken(headline, 70, lines=4),
+            subtitle=[*broken(origin, _SUBTITLE_CHARACTERS, lines=1), *legend],
             anchor="start",
             fontSize=16,
             subtitleFontSize=10,
@@ -78,12 +88,13 @@ def draw_picture(content: Content, font: Font) -> bytes:
             subtitlePadding=6,
         )
     )
-    svg = to_svg(page, layout, padding=10)
+    svg = to_svg(page, chat_layout(font), padding=10)
     # Several Chinese fonts lack the minus sign and a stray italic one would stand in; all have the en dash.
     return bytes(vl_convert.svg_to_png(svg.replace("\N{MINUS SIGN}", "\N{EN DASH}"), scale=2))
 
 
-def _titled(chart: Any, lines: list[str]) -> Any:
+def titled(chart: Any, lines: list[str]) -> Any:
+    """A chart of such a picture under its title."""
     import altair as alt
 
     return chart.properties(title=alt.TitleParams(lines, anchor="start", fontSize=12, color=INK, offset=8))

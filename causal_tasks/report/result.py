@@ -15,8 +15,8 @@ from causal_tasks.run_folder import Failure, Manifest
 from causal_tasks.storage import digest_of
 
 SCHEMA_VERSION = 3
-_NOT_SHOWN = frozenset({"status", "settle_hours", "tables"})
-"""Fields of the experiment that say when it is mined and where from, and nothing about the result."""
+_NOT_SHOWN = frozenset({"status", "settle_hours", "tables", "budgeting"})
+"""Fields of the experiment that say when it is mined and where from, or what else is asked of it."""
 
 _HOST_DEPENDENT = ("device", "peak_memory_mb", "seconds")
 """Fields of a card that say where and how a candidate was trained."""
@@ -82,10 +82,9 @@ def assemble(experiment: Experiment, findings: Findings, run: Mapping[str, Any])
     # DAG files read the message of a result, and through it this module, while they are parsed.
     from causal_tasks.subpopulations.confirmation import confirmation_of
 
-    stated = experiment.model_dump(mode="json", by_alias=True, exclude=set(_NOT_SHOWN))
     result: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
-        "experiment": stated,
+        "experiment": stated(experiment),
         "checks": [dict(check) for check in findings.checks],
         "waterfall": dict(findings.waterfall),
         "profile": {
@@ -104,7 +103,7 @@ def assemble(experiment: Experiment, findings: Findings, run: Mapping[str, Any])
         "follow_up": [dict(planned) for planned in findings.follow_up],
         "placebo": dict(findings.placebo) if findings.placebo else None,
         "confirmation": confirmation_of(experiment, findings.effects, validity=findings.validity["status"]),
-        "failures": [_failure(key, failure) for key, failure in sorted(findings.failures.items())],
+        "failures": [failure_row(key, failure) for key, failure in sorted(findings.failures.items())],
     }
     result["notes"] = caveats(experiment, result)
     result["verdict"] = verdict(experiment, findings.validity, result)
@@ -121,21 +120,31 @@ def describe_run(manifests: Sequence[Manifest], findings: Findings, notes: Seque
         notes: Codes of what the host could not do.
     """
     return {
-        "stages": {
-            manifest.key: {
-                "attempt": manifest.run.attempt,
-                "started_at": manifest.run.started_at.isoformat(),
-                "seconds": manifest.run.seconds,
-                "peak_memory_mb": manifest.run.peak_memory_mb,
-                "host": manifest.run.host,
-                "device": manifest.run.device,
-            }
-            for manifest in sorted(manifests, key=lambda manifest: manifest.run.started_at)
-        },
+        "stages": stages_run(manifests),
         "candidates": {
             name: {key: card[key] for key in _HOST_DEPENDENT} for name, card in sorted(findings.cards.items())
         },
         "notes": list(notes),
+    }
+
+
+def stated(experiment: Experiment) -> dict[str, Any]:
+    """What a result repeats of the experiment's statement."""
+    return experiment.model_dump(mode="json", by_alias=True, exclude=set(_NOT_SHOWN))
+
+
+def stages_run(manifests: Sequence[Manifest]) -> dict[str, Any]:
+    """How each stage instance ran, in the order in which they began."""
+    return {
+        manifest.key: {
+            "attempt": manifest.run.attempt,
+            "started_at": manifest.run.started_at.isoformat(),
+            "seconds": manifest.run.seconds,
+            "peak_memory_mb": manifest.run.peak_memory_mb,
+            "host": manifest.run.host,
+            "device": manifest.run.device,
+        }
+        for manifest in sorted(manifests, key=lambda manifest: manifest.run.started_at)
     }
 
 
@@ -156,22 +165,23 @@ def _models(findings: Findings) -> dict[str, Any]:
             for name, card in sorted(findings.cards.items())
         },
         "tuning": dict(sorted(findings.tuning.items())),
-        "failed": _failed(findings, "train"),
-        "tuning_failed": _failed(findings, "tune"),
+        "failed": failed_instances(findings.failures, "train"),
+        "tuning_failed": failed_instances(findings.failures, "tune"),
     }
 
 
-def _failed(findings: Findings, stage: str) -> dict[str, Any]:
+def failed_instances(failures: Mapping[str, Failure | None], stage: str) -> dict[str, Any]:
     """Why each failed instance of a stage failed, by item; None where it left no record."""
     prefix = f"{stage}/"
     return {
         key.removeprefix(prefix): failure.reason if failure else None
-        for key, failure in sorted(findings.failures.items())
+        for key, failure in sorted(failures.items())
         if key.startswith(prefix)
     }
 
 
-def _failure(key: str, failure: Failure | None) -> dict[str, Any]:
+def failure_row(key: str, failure: Failure | None) -> dict[str, Any]:
+    """How a failed stage instance ``stage[/item]`` is told."""
     stage, _, item = key.partition("/")
     record = failure.reason if failure else None
     return {"stage": stage, "item": item or None, "record": record}

@@ -53,18 +53,18 @@ def collect(context: StageContext) -> Findings:
         features=validate["features"],
         validity=validate["verdict"],
         effects=context.read_json("measure", "effects"),
-        did=_if_written(context, "measure", "did") or (),
-        balance=_if_written(context, "validate", "balance"),
-        cards=_by_item(context, "train", "card"),
-        ranking=_if_written(context, "shortlist", "ranking") or (),
-        tuning=_by_item(context, "tune", "tuning"),
-        selection=_if_written(context, "select", "selection"),
-        drivers=_if_written(context, "select", "drivers") or {},
-        subpopulations=_if_written(context, "mine", "subpopulations"),
-        tree=_if_written(context, "mine", "tree"),
-        evidence=_if_written(context, "mine", "evidence"),
-        follow_up=addressed(_if_written(context, "mine", "follow_up") or (), context.experiment),
-        placebo=_if_written(context, "mine", "placebo"),
+        did=if_written(context, "measure", "did") or (),
+        balance=if_written(context, "validate", "balance"),
+        cards=by_item(context, "train", "card"),
+        ranking=if_written(context, "shortlist", "ranking") or (),
+        tuning=by_item(context, "tune", "tuning"),
+        selection=if_written(context, "select", "selection"),
+        drivers=if_written(context, "select", "drivers") or {},
+        subpopulations=if_written(context, "mine", "subpopulations"),
+        tree=if_written(context, "mine", "tree"),
+        evidence=if_written(context, "mine", "evidence"),
+        follow_up=addressed(if_written(context, "mine", "follow_up") or (), context.experiment),
+        placebo=if_written(context, "mine", "placebo"),
         failures=context.failures,
     )
 
@@ -74,13 +74,13 @@ def _entered(context: StageContext, confirmation: Mapping[str, Any] | None) -> b
     return confirmation is None or record(context.storage, context.settings, context.experiment, confirmation)
 
 
-def _if_written(context: StageContext, stage: str, output: str) -> Any:
+def if_written(context: StageContext, stage: str, output: str) -> Any:
     """A JSON output of a stage; None where the stage did not run or had no reason to write it."""
     manifests = context.inputs.get(stage, ())
     return context.read_json(stage, output) if any(output in manifest.outputs for manifest in manifests) else None
 
 
-def _by_item(context: StageContext, stage: str, output: str) -> dict[str, Any]:
+def by_item(context: StageContext, stage: str, output: str) -> dict[str, Any]:
     """A JSON output of every instance of a mapped stage."""
     manifests = context.inputs.get(stage, ())
     return {str(manifest.item): context.read_json(stage, output, manifest.item) for manifest in manifests}

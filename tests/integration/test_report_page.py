@@ -5,8 +5,10 @@ import shutil
 import pytest
 from playwright.sync_api import sync_playwright
 
+from causal_tasks.report.allocation import render_allocation_html
 from causal_tasks.report.html import render_html
 from tests.unit.report import sample
+from tests.unit.report.allocation import sample as allocation
 
 DESK, PHONE = {"width": 1200, "height": 900}, {"width": 360, "height": 740}
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
@@ -23,21 +25,29 @@ def browser():
         running.close()
 
 
+def many_budgets():
+    """Twelve budgets, and an arm whose name fits no column."""
+    arms = ("无券", "coupon_of_the_house", "一张非常非常长的优惠券名称用来测试换行与溢出" * 2)
+    return allocation.result(budgets=tuple(step / 10 for step in range(1, 13)), arms=arms)
+
+
 STORIES = {
-    "found_both": sample.result,
-    "one_decision": lambda: sample.result("nothing_found"),
-    "invalid": lambda: sample.result("invalid"),
-    "observational": sample.observational,
-    "follow_up": sample.follow_up_result,
-    "several_treatments": sample.several_arms,
-    "version_2": sample.of_version_2,
+    "found_both": lambda: render_html(sample.result()),
+    "one_decision": lambda: render_html(sample.result("nothing_found")),
+    "invalid": lambda: render_html(sample.result("invalid")),
+    "observational": lambda: render_html(sample.observational()),
+    "follow_up": lambda: render_html(sample.follow_up_result()),
+    "several_treatments": lambda: render_html(sample.several_arms()),
+    "version_2": lambda: render_html(sample.of_version_2()),
+    "allocation": lambda: render_allocation_html(many_budgets()),
+    "allocation_failed": lambda: render_allocation_html(allocation.result("all_failed")),
 }
 
 
 @pytest.fixture(scope="module", params=STORIES)
 def report(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(render_html(STORIES[request.param]()))
+    path.write_text(STORIES[request.param]())
     return path.as_uri()
 
 

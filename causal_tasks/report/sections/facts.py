@@ -88,7 +88,12 @@ def tell_facts(briefing: Briefing, digest: str) -> Facts:
         "schema": str(briefing.result["schema_version"]),
     }
     rows = tuple((text(f"facts.{name}"), value) for name, value in values.items() if value is not None)
-    stages = tuple(
+    return Facts(rows, tell_stages(briefing))
+
+
+def tell_stages(briefing: Briefing) -> tuple[tuple[str, ...], ...]:
+    """Key, seconds, peak memory, device and attempt of every stage that ran; finished texts."""
+    return tuple(
         (
             key,
             f"{numbers.fixed(stage['seconds'], 1)} s",
@@ -98,7 +103,6 @@ def tell_facts(briefing: Briefing, digest: str) -> Facts:
         )
         for key, stage in briefing.result["run"]["stages"].items()
     )
-    return Facts(rows, stages)
 
 
 def _period(briefing: Briefing) -> str | None:

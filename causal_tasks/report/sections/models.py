@@ -82,8 +82,8 @@ def tell_models(briefing: Briefing) -> Models:
         standing=_standing(briefing),
         board=tuple(_entrant(briefing, row) for row in models["board"]),
         candidates=tuple(_candidate(briefing, row["candidate"], row["auuc"]) for row in models["ranking"]),
-        failed=tuple(_failed(briefing, *item) for item in models["failed"].items()),
-        tuning_failed=tuple(_failed(briefing, *item) for item in models["tuning_failed"].items()),
+        failed=tuple(failed_row(briefing, *item) for item in models["failed"].items()),
+        tuning_failed=tuple(failed_row(briefing, *item) for item in models["tuning_failed"].items()),
         failures=_failures(briefing),
         brief_failures=_brief_failures(briefing),
         features=text("models.features", used=len(profile["features_used"]), dropped=len(profile["dropped"])),
@@ -195,7 +195,8 @@ def _remarks(briefing: Briefing, card: Mapping[str, Any]) -> list[str]:
     return remarks
 
 
-def _failed(briefing: Briefing, name: str, record: Mapping[str, Any] | None) -> FailedRow:
+def failed_row(briefing: Briefing, name: str, record: Mapping[str, Any] | None) -> FailedRow:
+    """Why something failed, and what to do; ``record`` is None where it left none."""
     if record is None:
         return FailedRow(name, briefing.text("models.killed"))
     return FailedRow(name, briefing.text("words.semicolon").join(filter(None, (record["message"], record["remedy"]))))

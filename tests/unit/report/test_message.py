@@ -213,7 +213,7 @@ def test_a_failure_names_stage_cause_and_remedy_and_what_left_no_record():
     message = failure_message("music_autoplay", failures(), "zh", "https://airflow.example.com/run")
     assert message["msgtype"] == "text"
     assert message["text"]["content"].split("\n") == [
-        "【人群挖掘失败】music_autoplay",
+        "【运行失败】music_autoplay",
         "prepare：metrics table: column 'play' is text in 3 of 14 files",
         "处理：cast it to a number",
         "train/t_forest：进程被终止或内存不足，没有留下记录",

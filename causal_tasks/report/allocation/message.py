@@ -1,0 +1,77 @@
+"""What the chat group gets to read of an allocation, within the limits of the group robot."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from causal_tasks.report.allocation.content import AllocationContent, tell_allocation
+from causal_tasks.report.message import MARKDOWN_BYTES, checks_line, fit_lines, neutral, payloads, tail_lines
+from causal_tasks.rule import Language
+
+_BUDGETS = 4
+_SENTENCE_CHARACTERS = 400
+
+
+def allocation_messages(
+    result: Mapping[str, Any],
+    language: Language,
+    link: str | None,
+    *,
+    updated: bool = False,
+    picture: bytes | None = None,
+) -> list[dict[str, Any]]:
+    """The messages that tell an allocation: one markdown_v2 message and, if there is a picture, one image.
+
+    Args:
+        result: The content of ``allocation.json``.
+        language: Of the group.
+        link: To the report; None leaves it out.
+        updated: Whether an earlier message told another result of the same run.
+        picture: PNG.
+
+    Raises:
+        InputError: The link leaves no room for text, or the picture is larger than the robot takes.
+    """
+    content = tell_allocation(result, language)
+    tail = tail_lines(content.text, content.report_id, link)
+    return payloads(fit_lines(_body(content, updated=updated), tail, MARKDOWN_BYTES), picture)
+
+
+def _body(content: AllocationContent, *, updated: bool) -> list[str]:
+    text = content.text
+    first = f"**{content.badge}**{text('message.updated') if updated else ''} · {neutral(content.title)}"
+    more = len(content.budgets) - _BUDGETS
+    lines = [
+        first,
+        neutral(content.headline, _SENTENCE_CHARACTERS),
+        *_budgets(content),
+        text("allocation.message.more", more=more) if more > 0 else "",
+        _methods(content),
+        checks_line(text, content.checks),
+        text("message.next", action=neutral(content.action, _SENTENCE_CHARACTERS)),
+        text("message.no_picture") if text("notes.picture_left_out") in content.notes else "",
+    ]
+    return [line for line in lines if line]
+
+
+def _budgets(content: AllocationContent) -> list[str]:
+    return [
+        content.text(
+            "allocation.message.budget",
+            budget=neutral(row.budget),
+            arrow=row.over_all.arrow,
+            gain=neutral(row.over_all.estimate),
+            interval=row.over_all.interval,
+            next=neutral(row.next),
+        )
+        for row in content.budgets[:_BUDGETS]
+    ]
+
+
+def _methods(content: AllocationContent) -> str:
+    """Which method was chosen, and how many failed."""
+    chosen = next((row.method for row in content.methods.rows if row.state == "chosen"), None)
+    failed = content.methods.brief_failures
+    if chosen is None:
+        return content.text("allocation.message.failed", failed=failed) if failed else ""
+    key = "methods" if failed else "method"
+    return content.text(f"allocation.message.{key}", method=neutral(chosen), failed=failed)

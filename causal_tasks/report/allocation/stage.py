@@ -1,0 +1,58 @@
+"""Stage ``report_allocation``: one result, and every view of it."""
+
+from typing import Any
+
+from causal_tasks.report.allocation.message import allocation_messages
+from causal_tasks.report.allocation.page import render_allocation_html
+from causal_tasks.report.allocation.picture import draw_allocation_picture
+from causal_tasks.report.allocation.result import AllocationFindings, assemble_allocation, describe_allocation_run
+from causal_tasks.report.picture import find_font
+from causal_tasks.report.stage import PICTURE_LEFT_OUT, by_item, if_written
+from causal_tasks.rule import LANGUAGES
+from causal_tasks.run_folder import StageContext
+from causal_tasks.storage import Uri
+
+
+def report_allocation(context: StageContext) -> dict[str, Uri]:
+    """Write ``result``, ``report``, ``message`` and, given a font, ``picture``."""
+    font = find_font()
+    findings = collect(context)
+    run = describe_allocation_run(
+        [manifest for several in context.inputs.values() for manifest in several],
+        findings,
+        allocation=_path_of_allocation(context),
+        notes=[] if font else [PICTURE_LEFT_OUT],
+    )
+    result = assemble_allocation(context.experiment, findings, run)
+    outputs = {
+        "result": context.write_json("allocation.json", result),
+        "report": context.write_bytes("allocation.html", render_allocation_html(result).encode()),
+        "message": context.write_json(
+            "message.json", {language: allocation_messages(result, language, None)[0] for language in LANGUAGES}
+        ),
+    }
+    if font:
+        picture = draw_allocation_picture(result, context.experiment.delivery.languages[0], font)
+        outputs["picture"] = context.write_bytes("picture.png", picture)
+    return outputs
+
+
+def collect(context: StageContext) -> AllocationFindings:
+    """Read what the stages before wrote."""
+    plan = context.read_json("plan", "plan")
+    spending: Any = if_written(context, "assign", "spending")
+    return AllocationFindings(
+        checks=context.read_json("validate", "checks"),
+        validity=context.read_json("validate", "verdict"),
+        plan=plan,
+        cards=by_item(context, "fit", "card"),
+        choice=if_written(context, "choose", "choice"),
+        spending=spending,
+        evaluation=if_written(context, "evaluate", "evaluation"),
+        failures=context.failures,
+    )
+
+
+def _path_of_allocation(context: StageContext) -> str | None:
+    """Where in the run folder it is said who gets what; None where nobody gets anything."""
+    return next((manifest.outputs["allocation"].path for manifest in context.inputs.get("assign", ())), None)
