@@ -1,5 +1,6 @@
 """Where everything lies in the lake."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from causal_tasks.errors import InputError
@@ -7,8 +8,12 @@ from causal_tasks.experiment import Experiment, Follows
 from causal_tasks.settings import Settings
 
 TableName = Literal["assignments", "metrics", "features", "dataset"]
+SourceName = Literal["assignments", "metrics", "features", "dataset", "logs"]
 TABLES: tuple[TableName, ...] = ("assignments", "metrics", "features")
 """What the join reads; an experiment with a ``dataset`` has that in place of them."""
+
+ALLOCATION_RECORD = "allocation-run.json"
+"""At the root of a run folder, what names the manifests behind the newest allocation."""
 
 
 def experiments_folder(settings: Settings) -> str:
@@ -26,6 +31,13 @@ def source_uris(experiment: Experiment, settings: Settings) -> dict[TableName, s
     if experiment.dataset:
         return {"dataset": experiment.dataset.uri}
     return {name: getattr(experiment.tables, name) or f"{settings.lake}/tables/{name}" for name in TABLES}
+
+
+def watched_uris(experiment: Experiment, settings: Settings) -> Mapping[SourceName, str]:
+    """Where everything is whose change makes another run of it: its data, and the logs of its budgeting."""
+    logs = experiment.budgeting.logs if experiment.budgeting else None
+    watched: dict[SourceName, str] = dict(source_uris(experiment, settings).items())
+    return watched | ({"logs": logs.uri} if logs else {})
 
 
 def run_uri(experiment: Experiment, settings: Settings) -> str:
@@ -53,6 +65,11 @@ def uri_of_run(run: str, settings: Settings) -> str:
     return _run_uri(experiment_id, revision, settings)
 
 
+def begun_uri(run: str, pipeline: str) -> str:
+    """What the first stage of a pipeline leaves in a run folder: pipelines of one experiment share that."""
+    return f"{run}/begun/{pipeline}"
+
+
 def ledger_folder(settings: Settings) -> str:
     """The folder in which follow-up experiments leave what came of the findings that they followed."""
     return f"{settings.lake}/ledger"
@@ -62,6 +79,16 @@ def ledger_uri(experiment: Experiment, follows: Follows, settings: Settings) -> 
     """The one entry that a follow-up's run makes: by the finding, then by the run that followed it."""
     finding = f"{follows.experiment_id}.r{follows.revision}.{follows.rule}"
     return f"{ledger_folder(settings)}/{finding}/{experiment.run_id}.json"
+
+
+def budgets_folder(settings: Settings) -> str:
+    """The folder in which orders lie that a budget be spent anew every night."""
+    return f"{settings.lake}/budgets"
+
+
+def allocations_folder(order: str, settings: Settings) -> str:
+    """The folder with what each night made of an order, given its id."""
+    return f"{settings.lake}/allocations/{order}"
 
 
 def truth_uri(experiment: str, settings: Settings) -> str:

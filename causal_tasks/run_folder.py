@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Self, TypeVar
 from uuid import uuid4
 
@@ -205,6 +206,12 @@ class StageContext:
         """Write ``<folder>/<name>``; returns its URI."""
         return self.storage.write_bytes(f"{self.folder}/{name}", data)
 
+    def write_folder(self, name: str, source: Path) -> Uri:
+        """Write every file under ``source`` to ``<folder>/<name>/…``; returns the URI of that folder."""
+        for file in sorted(path for path in source.rglob("*") if path.is_file()):
+            self.write_bytes(f"{name}/{file.relative_to(source).as_posix()}", file.read_bytes())
+        return f"{self.folder}/{name}"
+
 
 class RunFolder:
     """The folder of one revision of an experiment.
@@ -293,11 +300,20 @@ class RunFolder:
         ]
         return max(records, key=lambda record: record.at, default=None)
 
-    def publish(self, files: Mapping[str, Uri], manifests: Sequence[Manifest]) -> Uri:
-        """Put the views at fixed names at the root of the run folder and, last, ``run.json``; returns its URI."""
+    def publish(self, files: Mapping[str, Uri], manifests: Sequence[Manifest], *, record: str = "run.json") -> Uri:
+        """Put views at fixed names at the root of the run folder and, last, the record of what is behind them.
+
+        Args:
+            files: Addresses of the views by the names that they get.
+            manifests: Of all stage instances behind them.
+            record: Name of the record.
+
+        Returns:
+            The address of the record.
+        """
         for name, source in files.items():
             self.storage.write_bytes(f"{self.uri}/{name}", self.storage.read_bytes(source))
-        record = {
+        behind = {
             "experiment_id": self.experiment.experiment_id,
             "revision": self.experiment.revision,
             "manifests": {
@@ -305,7 +321,7 @@ class RunFolder:
             },
             "published_at": datetime.now(UTC).isoformat(),
         }
-        return self.storage.write_json(f"{self.uri}/run.json", record)
+        return self.storage.write_json(f"{self.uri}/{record}", behind)
 
     def sweep(self, *, older_than: timedelta = timedelta(days=1)) -> list[Uri]:
         """Delete attempts that no manifest names and that began longer ago than ``older_than``; returns them."""

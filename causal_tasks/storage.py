@@ -134,6 +134,13 @@ class Storage:
             }
         return digest_of(contents) if contents else None
 
+    def download(self, uri: Uri, folder: Path) -> None:
+        """Copy every file under ``uri`` to where it is relative to it under a local ``folder``."""
+        for file in self.list_files(uri, hash_local=False):
+            path = folder / file.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(self.read_bytes(f"{uri}/{file.path}"))
+
     def delete(self, uri: Uri) -> None:
         """Delete a file or a folder with all that is in it."""
         with _explained(uri):

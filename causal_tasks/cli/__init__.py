@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import typer
 
-from causal_tasks.cli.data import import_dataset, simulate
+from causal_tasks.cli.allocate import allocate, reallocate
+from causal_tasks.cli.data import import_dataset, simulate, simulate_coupons
 from causal_tasks.cli.follow_up import audience, ledger
 from causal_tasks.cli.machine import doctor, schema
 from causal_tasks.cli.runs import message, run, stage
@@ -23,9 +24,12 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "stage": stage,
     "message": message,
     "score": score,
+    "allocate": allocate,
+    "reallocate": reallocate,
     "audience": audience,
     "ledger": ledger,
     "simulate": simulate,
+    "simulate-coupons": simulate_coupons,
     "import": import_dataset,
     "doctor": doctor,
     "schema": schema,

@@ -32,6 +32,38 @@ def simulate(
     show(f"truth:      {truth_uri(made.experiment_id, settings)}")
 
 
+def simulate_coupons(
+    experiment_id: Annotated[str, typer.Option(help="Id of the experiment to make.")] = "coupons",
+    users: Annotated[int, typer.Option(help="Users in the experiment.", min=100)] = 50_000,
+    arms: Annotated[int, typer.Option(help="Coupon values, none among them.", min=2, max=11)] = 5,
+    noise: Annotated[float, typer.Option(help="Standard deviation of the outcome around its mean.", min=0)] = 1.0,
+    logs: Annotated[int, typer.Option(help="Users with biased logs besides; 0 writes none.", min=0)] = 0,
+    budget: Annotated[list[float] | None, typer.Option(help="Per user; repeat.")] = None,
+    method: Annotated[list[str] | None, typer.Option(help="To compare; repeat. Default: as by default.")] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.", min=0)] = 7,
+    lake: Lake = None,
+) -> None:
+    """Write an experiment of coupons of several values, with budgets and known truth, into the lake."""
+    from causal_tasks.data.coupon_experiment import BUDGETS
+    from causal_tasks.data.coupon_experiment import simulate_coupons as write_coupons
+
+    settings = settings_of(lake)
+    made = write_coupons(
+        settings,
+        experiment_id=experiment_id,
+        users=users,
+        arms=arms,
+        noise=noise,
+        logs=logs,
+        budgets=budget or BUDGETS,
+        methods=method,
+        seed=seed,
+    )
+    show(f"experiment: {experiment_uri(made.experiment_id, settings)}")
+    show(f"truth:      {truth_uri(made.experiment_id, settings)}")
+    show(f"next:       causal-tasks allocate {made.experiment_id}" + (f" --lake {lake}" if lake else ""))
+
+
 def import_dataset(
     layout: Annotated[str, typer.Argument(help="Public data set: hillstrom, criteo, lazada or starbucks.")],
     file: Annotated[str, typer.Argument(help="Its file as it was published (CSV, .csv.gz or Parquet), or a URI.")],

@@ -34,6 +34,12 @@ def run(
     stated = load_experiment(experiment_address(experiment), settings, revision=revision)
     require_ready(stated)
     folder = RunFolder.open(stated, settings)
+    run_with_progress(MINE, folder)
+    _summarise(folder)
+
+
+def run_with_progress(pipeline: Pipeline, folder: RunFolder) -> None:
+    """Run every stage here, showing which one is at work."""
     bar = Progress(
         TextColumn("{task.description:<28}"),
         BarColumn(),
@@ -42,7 +48,7 @@ def run(
         console=terminal.errors,
     )
     with bar:
-        task = bar.add_task("starting", total=len(MINE.stages))
+        task = bar.add_task("starting", total=len(pipeline.stages))
         finished: set[str] = set()
 
         def show(stage: str, item: str | None, outcome: Outcome | None) -> None:
@@ -50,9 +56,8 @@ def run(
                 finished.add(stage)
             bar.update(task, description=f"{stage} {item or ''}".strip(), completed=len(finished))
 
-        run_pipeline(MINE, folder, progress=show)
-        bar.update(task, description="done", completed=len(MINE.stages))
-    _summarise(folder)
+        run_pipeline(pipeline, folder, progress=show)
+        bar.update(task, description="done", completed=len(pipeline.stages))
 
 
 def _summarise(folder: RunFolder) -> None:
@@ -149,26 +154,34 @@ def _stage_folder(experiment: str | None, run: str | None, settings: Settings, r
 
 def _declared(pipeline: str, name: str) -> Pipeline:
     """The pipeline of that name, which has that stage."""
-    if pipeline not in PIPELINES:
-        raise InputError(f"there is no pipeline {pipeline!r}", remedy=f"use one of {', '.join(PIPELINES)}")
-    known = [declared.name for declared in PIPELINES[pipeline].stages]
+    declared = _known(pipeline)
+    known = [stage.name for stage in declared.stages]
     if name not in known:
         raise InputError(f"pipeline {pipeline!r} has no stage {name!r}", remedy=f"use one of {', '.join(known)}")
+    return declared
+
+
+def _known(pipeline: str) -> Pipeline:
+    if pipeline not in PIPELINES:
+        raise InputError(f"there is no pipeline {pipeline!r}", remedy=f"use one of {', '.join(PIPELINES)}")
     return PIPELINES[pipeline]
 
 
 def message(
-    experiment: Annotated[str, typer.Argument(help="Id of a mined experiment in the lake, or its file.")],
+    experiment: Annotated[str, typer.Argument(help="Id of an experiment in the lake that was run, or its file.")],
+    pipeline: Annotated[str, typer.Option(help="Graph whose message is wanted.")] = MINE.name,
     lake: Lake = None,
     revision: Revision = None,
 ) -> None:
     """Print the message that the group gets, in every language of the report."""
-    settings = settings_of(lake)
+    settings, declared = settings_of(lake), _known(pipeline)
     stated = load_experiment(experiment_address(experiment), settings, revision=revision)
     folder = RunFolder.open(stated, settings)
-    result = folder.storage.read_json(f"{folder.uri}/result.json")
-    from causal_tasks.report.message import result_messages
-
+    uri = f"{folder.uri}/{declared.published('result')}"
+    try:
+        result = folder.storage.read_json(uri)
+    except FileNotFoundError as error:
+        raise InputError(f"there is no result at {uri}", remedy="run it first") from error
     for language in stated.delivery.languages:
-        for payload in result_messages(result, language, f"{folder.uri}/report.html"):
+        for payload in declared.tell()(result, language, f"{folder.uri}/{declared.published('report')}"):
             terminal.show(payload[payload["msgtype"]].get("content", ""))

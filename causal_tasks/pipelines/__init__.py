@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+from causal_tasks.pipelines.allocate import ALLOCATE
 from causal_tasks.pipelines.declaration import Pipeline, Stage
 from causal_tasks.pipelines.mine import MINE
 
-__all__ = ["MINE", "PIPELINES", "Pipeline", "Stage"]
+__all__ = ["ALLOCATE", "MINE", "PIPELINES", "Pipeline", "Stage"]
 
-PIPELINES: Mapping[str, Pipeline] = {MINE.name: MINE}
+PIPELINES: Mapping[str, Pipeline] = {pipeline.name: pipeline for pipeline in (MINE, ALLOCATE)}
 """Every graph by name."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from causal_tasks.errors import ConfigurationError, InputError, NotReadyError
 from causal_tasks.experiment import Experiment
-from causal_tasks.lake import experiment_uri
+from causal_tasks.lake import begun_uri, experiment_uri
 from causal_tasks.pipelines.batches import batches
 from causal_tasks.pipelines.declaration import ITEMS, Pipeline, Stage
 from causal_tasks.pipelines.inputs import expected_items, failed_inputs, fingerprint
@@ -134,6 +134,8 @@ def run_stage(
         CausalTasksError: The stage failed; the run folder holds the record.
     """
     stage = pipeline[name]
+    if stage is pipeline.stages[0]:
+        run.storage.create_exclusively(begun_uri(run.uri, pipeline.name), b"")
     manifests = sorted((run.read_manifest(uri) for uri in inputs), key=lambda manifest: manifest.key)
     by_stage = {need: [m for m in manifests if m.stage == need] for need in stage.inputs}
     if any(not by_stage[need] and expected_items(pipeline[need], run, by_stage) == [] for need in stage.needs):
@@ -167,7 +169,7 @@ def run_stage(
         published = {
             target: f"{run.uri}/{manifest.outputs[output].path}" for target, output in pipeline.publishes.items()
         }
-        run.publish(published, [*manifests, manifest])
+        run.publish(published, [*manifests, manifest], record=pipeline.record)
         run.sweep()
     items = run.storage.read_json(f"{run.uri}/{manifest.outputs[ITEMS].path}") if ITEMS in manifest.outputs else None
     return StageResult(run=run.uri, manifest=uri, item=item, items=items, adopted=adopted)

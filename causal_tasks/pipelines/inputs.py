@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from causal_tasks.errors import InputError
-from causal_tasks.lake import source_uris
+from causal_tasks.lake import watched_uris
 from causal_tasks.pipelines.declaration import ITEMS, Pipeline, Stage
 from causal_tasks.run_folder import Failure, Manifest, RunFolder
 from causal_tasks.storage import digest_of
@@ -66,9 +66,9 @@ def fingerprint(
             "inputs": {manifest.key: manifest.digests for manifest in manifests},
             "failures": {key: failure.message if failure else None for key, failure in failures.items()},
             "sources": {
-                table: run.storage.list_files(uri, suffix="" if table == "dataset" else ".parquet")
-                for table, uri in source_uris(run.experiment, run.settings).items()
-                if table in stage.sources
+                source: run.storage.list_files(uri, suffix="" if source in {"dataset", "logs"} else ".parquet")
+                for source, uri in watched_uris(run.experiment, run.settings).items()
+                if source in stage.sources
             },
         }
     )

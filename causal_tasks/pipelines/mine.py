@@ -2,7 +2,8 @@
 
 from causal_tasks.pipelines.declaration import Pipeline, Resources, Stage
 
-_DESIGN = ("experiment_id", "control", "treatments", "shares", "randomized", "cluster")
+DESIGN = ("experiment_id", "control", "treatments", "shares", "randomized", "cluster")
+"""Fields of the statement that say how units came into arms."""
 
 MINE = Pipeline(
     name="mine_subpopulations",
@@ -12,7 +13,7 @@ MINE = Pipeline(
             run="causal_tasks.data.prepare:prepare",
             code=2,
             reads=(
-                *_DESIGN,
+                *DESIGN,
                 "started_at",
                 "ended_at",
                 "unit",
@@ -30,21 +31,21 @@ MINE = Pipeline(
             name="validate",
             run="causal_tasks.validity.stage:validate",
             code=2,
-            reads=(*_DESIGN, "window", "metrics", "features", "thresholds", "mining"),
+            reads=(*DESIGN, "window", "metrics", "features", "thresholds", "mining"),
             needs=("prepare",),
         ),
         Stage(
             name="measure",
             run="causal_tasks.effects.stage:measure",
             code=2,
-            reads=(*_DESIGN, "window", "metrics"),
+            reads=(*DESIGN, "window", "metrics"),
             needs=("prepare", "validate"),
         ),
         Stage(
             name="train",
             run="causal_tasks.uplift.stages.train:train",
             code=4,
-            reads=(*_DESIGN, "metrics", "features", "mining"),
+            reads=(*DESIGN, "metrics", "features", "mining"),
             needs=("prepare", "validate"),
             over="validate",
             batched_by="causal_tasks.uplift.candidates:family",
@@ -62,7 +63,7 @@ MINE = Pipeline(
             name="tune",
             run="causal_tasks.uplift.stages.tune:tune",
             code=3,
-            reads=(*_DESIGN, "metrics", "features", "mining"),
+            reads=(*DESIGN, "metrics", "features", "mining"),
             needs=("prepare", "validate", "shortlist"),
             over="shortlist",
             resources=Resources(minutes=120, gpu=True),
@@ -71,7 +72,7 @@ MINE = Pipeline(
             name="select",
             run="causal_tasks.uplift.stages.select:select",
             code=4,
-            reads=(*_DESIGN, "window", "metrics", "features", "mining"),
+            reads=(*DESIGN, "window", "metrics", "features", "mining"),
             needs=("prepare", "validate", "train", "shortlist"),
             wants=("tune",),
             survives_failures=True,
@@ -81,7 +82,7 @@ MINE = Pipeline(
             name="replicate",
             run="causal_tasks.uplift.stages.replicate:replicate",
             code=2,
-            reads=(*_DESIGN, "metrics", "features", "mining"),
+            reads=(*DESIGN, "metrics", "features", "mining"),
             needs=("prepare", "validate", "select"),
             over="select",
             batched_by="causal_tasks.uplift.stages.replicate:together",
@@ -92,7 +93,7 @@ MINE = Pipeline(
             run="causal_tasks.subpopulations.stage:mine",
             code=2,
             reads=(
-                *_DESIGN,
+                *DESIGN,
                 "revision",
                 "settle_hours",
                 "unit",
@@ -115,7 +116,7 @@ MINE = Pipeline(
             run="causal_tasks.report.stage:report",
             code=2,
             reads=(
-                *_DESIGN,
+                *DESIGN,
                 "revision",
                 "name",
                 "owner",
@@ -138,4 +139,6 @@ MINE = Pipeline(
         ),
     ),
     publishes={"result.json": "result", "report.html": "report"},
+    messages="causal_tasks.report.message:result_messages",
+    announces="subpopulations",
 )

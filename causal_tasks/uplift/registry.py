@@ -38,10 +38,7 @@ def read_learners(storage: Storage, uri: Uri) -> tuple[UpliftLearner, ...]:
     """
     with TemporaryDirectory() as name:
         folder = Path(name)
-        for file in storage.list_files(uri, hash_local=False):
-            path = folder / file.path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(storage.read_bytes(f"{uri}/{file.path}"))
+        storage.download(uri, folder)
         single = (folder / DESCRIPTION).exists()
         try:
             return tuple(load_learner(path) for path in ([folder] if single else sorted(folder.iterdir())))

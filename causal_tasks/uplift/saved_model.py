@@ -39,7 +39,7 @@ class ModelDescription(BaseModel):
         propensity: Known share of each arm.
         features: Columns it was fitted on.
         state: What else the class needs to read it.
-        files: SHA-256 of every other file of the folder.
+        files: SHA-256 of every other file of the folder and of the folders in it, by path.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -67,9 +67,9 @@ class ModelDescription(BaseModel):
             features=learner.feature_names_in_.tolist(),
             state=state,
             files={
-                path.name: _digest(path)
-                for path in sorted(folder.iterdir())
-                if path.is_file() and path.name != DESCRIPTION
+                path.relative_to(folder).as_posix(): _digest(path)
+                for path in sorted(folder.rglob("*"))
+                if path.is_file() and path != folder / DESCRIPTION
             },
         )
 

@@ -115,7 +115,7 @@ def score_table(
             known = read.known(raw)
             new = read.new_levels(raw, known)
             if new and new_levels == "error":
-                raise _unknown_levels(read)
+                raise unknown_levels(read)
             lost.update({name: len(values) for name, values in new.items()})
             inside = {name: np.asarray(mined.rule.mask(raw), dtype=bool) for name, mined in rules.items()}
             members.update({name: int(mask.sum()) for name, mask in inside.items()})
@@ -176,8 +176,8 @@ def _scores(
     return pa.table(columns, schema=schema)
 
 
-def _unknown_levels(read: FeatureTable) -> InputError:
-    """What to say of all values in the table that the models do not know."""
+def unknown_levels(read: FeatureTable) -> InputError:
+    """What to say of all values in the table that the models do not know; it reads the table once more."""
     rows, values = Counter[str](), dict[str, Counter[object]]()
     for batch in read.batches(read.categorical):
         raw = read.raw(batch)

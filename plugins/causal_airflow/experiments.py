@@ -16,7 +16,8 @@ import yaml
 
 from causal_tasks.errors import CausalTasksError, InputError
 from causal_tasks.experiment import LONG_AGO, Experiment
-from causal_tasks.lake import experiments_folder, run_uri
+from causal_tasks.lake import begun_uri, experiments_folder, run_uri
+from causal_tasks.pipelines import ALLOCATE, MINE
 from causal_tasks.pipelines.execution import load_experiment
 from causal_tasks.settings import Settings
 from causal_tasks.storage import Storage, Uri
@@ -127,8 +128,14 @@ def _is_ready(experiment: Experiment, now: datetime) -> bool:
 
 
 def _has_run(experiment: Experiment, settings: Settings, storage: Storage) -> bool:
-    """Whether a run of the experiment has begun; a failed one is for a person to clear, not to trigger again."""
-    return storage.exists(f"{run_uri(experiment, settings)}/experiment.json")
+    """Whether mining the experiment has begun; a failed run is for a person to clear, not to trigger again.
+
+    A run folder in which no pipeline left its mark is of an earlier version, which only mined.
+    """
+    run = run_uri(experiment, settings)
+    if storage.exists(begun_uri(run, MINE.name)):
+        return True
+    return storage.exists(f"{run}/experiment.json") and not storage.exists(begun_uri(run, ALLOCATE.name))
 
 
 def _read_all(settings: Settings, storage: Storage) -> tuple[list[Stated], list[Poisoned]]:

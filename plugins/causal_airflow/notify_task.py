@@ -17,11 +17,10 @@ from causal_tasks.errors import ConfigurationError, InputError, StorageError
 from causal_tasks.experiment import Delivery
 from causal_tasks.pipelines import PIPELINES, Pipeline, Stage
 from causal_tasks.pipelines.execution import StageResult
-from causal_tasks.report.message import failure_message, result_messages
+from causal_tasks.report.message import failure_message
 from causal_tasks.report.result import result_digest
-from causal_tasks.run_folder import RunFolder
 from causal_tasks.settings import Settings
-from causal_tasks.storage import Storage, digest_of
+from causal_tasks.storage import Storage, Uri, digest_of
 
 Failures = dict[str, dict[str, Any] | None]
 """Failure records by ``stage[/item]``; None where a killed task left none."""
@@ -80,7 +79,7 @@ class NotifyOperator(BaseOperator):
         name, delivery = _addressee(pipeline, context)
         hook = WeComRobotHook(delivery.wecom)
         message = failure_message(name, failures, delivery.languages[0], _run_page(context))
-        digest = digest_of({"run": context["run_id"], "failures": failures})
+        digest = digest_of({"pipeline": pipeline.name, "run": context["run_id"], "failures": failures})
         claim = f"{settings.lake}/notify/failures/{digest}.json"
         try:
             return deliver([message], claim=claim, dag_run=context["run_id"], storage=Storage(settings), send=hook.send)
@@ -97,26 +96,27 @@ def _send_result(pipeline: Pipeline, finished: StageResult, context: Context, se
     result = json.loads(run.storage.read_bytes(f"{run.uri}/{outputs['result'].path}"))
     picture = run.storage.read_bytes(f"{run.uri}/{outputs['picture'].path}") if "picture" in outputs else None
     digest = result_digest(result)
-    messages = result_messages(
+    claims = f"{run.uri}/{pipeline.claims}"
+    messages = pipeline.tell()(
         result,
         run.experiment.delivery.languages[0],
-        run.storage.presigned_url(f"{run.uri}/report.html", hours=settings.link_hours),
-        updated=_told_otherwise(run, digest),
+        run.storage.presigned_url(f"{run.uri}/{pipeline.published('report')}", hours=settings.link_hours),
+        updated=_told_otherwise(run.storage, claims, digest),
         picture=picture,
     )
     return deliver(
         messages,
-        claim=f"{run.uri}/notify/{digest}.json",
+        claim=f"{claims}/{digest}.json",
         dag_run=context["run_id"],
         storage=run.storage,
         send=WeComRobotHook(run.experiment.delivery.wecom).send,
     )
 
 
-def _told_otherwise(run: RunFolder, digest: str) -> bool:
+def _told_otherwise(storage: Storage, claims: Uri, digest: str) -> bool:
     """Whether the group has heard of another result of this revision."""
-    claims = run.storage.list_files(f"{run.uri}/notify", suffix=".json", hash_local=False)
-    return any(not claim.path.startswith(digest) for claim in claims)
+    told = storage.list_files(claims, suffix=".json", hash_local=False)
+    return any(not claim.path.startswith(digest) for claim in told)
 
 
 def failures_of(pipeline: Pipeline, context: Context) -> Failures:

@@ -21,6 +21,7 @@ class Tag(StrEnum):
 
     MINING = "mining"
     DISPATCH = "dispatch"
+    BUDGETS = "budgets"
 
 
 class Orchestration(BaseSettings):

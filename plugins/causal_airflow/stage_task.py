@@ -13,7 +13,7 @@ from airflow.sdk import BaseOperator, Context, TriggerRule, XComArg
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, AirflowTaskTimeout
 
 from causal_airflow.graph import direct_inputs, trigger_rule
-from causal_airflow.results import RESULTS, event_of
+from causal_airflow.results import event_of, results_of_pipeline
 from causal_airflow.runners import runner, stop_children
 from causal_airflow.settings import Orchestration, read_settings
 from causal_tasks.errors import InputError
@@ -41,7 +41,7 @@ FAILURE_KEY = "failure"
 """XCom key under which a failed try pushes a list of the :class:`Failure` of every item that failed."""
 
 PRESENTATION_KEY = "presentation"
-"""XCom key under which the first stage pushes what may differ between runs of one revision: names and delivery."""
+"""XCom key under which the first stage pushes what may differ between runs of one revision, such as delivery."""
 
 _LABEL = "{{ task.items | join(', ') | truncate(200) }}"
 """How a mapped instance is called; Airflow's database takes 250 characters."""
@@ -69,8 +69,8 @@ def stage_task(pipeline: Pipeline, stage: Stage, tasks: Mapping[str, BaseOperato
     }
     if on_gpu:
         arguments["queue"] = "gpu"
-    if stage is pipeline.stages[-1]:
-        arguments["outlets"] = [RESULTS]
+    if stage is pipeline.stages[-1] and (asset := results_of_pipeline(pipeline)):
+        arguments["outlets"] = [asset]
     if stage.over:
         mapped = StageOperator.partial(map_index_template=_LABEL, **arguments)
         task: Any = mapped.expand(items=XComArg(tasks[stage.over]))
@@ -117,7 +117,7 @@ class StageOperator(BaseOperator):
                 raise AirflowFailException("\n".join([str(error), *getattr(error, "__notes__", [])])) from error
             raise
         if not ended.results:
-            raise AirflowSkipException("there is nothing to do: no candidate is to be trained")
+            raise AirflowSkipException("there is nothing to do: nothing is to be trained")
         later = pipeline.mapped_over(self.task_id)
         return batches(later, ended.results[0].items or [], settings) if later else None
 
@@ -132,20 +132,21 @@ class StageOperator(BaseOperator):
             run = reopened(pipeline, finished, context, settings)
         else:
             finished = []
-            run = self._opened(context, settings)
+            run = self._opened(pipeline, context, settings)
         # Every other try comes from the other end: an item that kills its process each time takes no other with it.
         items = self.items if context["ti"].try_number % 2 else self.items[::-1]
         inputs = [earlier.manifest for earlier in finished]
         outcomes = run_items(pipeline, stage.name, run=run, inputs=inputs, items=items, progress=progress)
-        if RESULTS in self.outlets and any(outcome.result for outcome in outcomes):
-            context["outlet_events"][RESULTS].extra = event_of(run)
+        for asset in self.outlets if any(outcome.result for outcome in outcomes) else ():
+            context["outlet_events"][asset].extra = event_of(pipeline, run)
         if error := decisive_error(outcomes):
             raise error
 
-    def _opened(self, context: Context, settings: Settings) -> RunFolder:
+    def _opened(self, pipeline: Pipeline, context: Context, settings: Settings) -> RunFolder:
         """The run folder of the experiment that the run's params name."""
         params = context["params"]
-        experiment = load_experiment(params["experiment"], settings, revision=params.get("revision"))
+        stated = load_experiment(params["experiment"], settings, revision=params.get("revision"))
+        experiment = pipeline.restated(stated, params)
         if languages := params.get("languages"):
             experiment = _with_languages(experiment, languages)
         presentation = experiment.model_dump(mode="json", include=set(NOT_SEMANTIC))
@@ -222,7 +223,7 @@ def results_of(context: Context, task_id: str) -> list[StageResult]:
 
 
 def reopened(pipeline: Pipeline, finished: Sequence[StageResult], context: Context, settings: Settings) -> RunFolder:
-    """The run folder that earlier stages worked in, with the names and delivery that this run was started with.
+    """The run folder that earlier stages worked in, with the names, budgets and delivery of this run.
 
     Args:
         pipeline: What the run runs.

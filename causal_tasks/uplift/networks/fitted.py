@@ -71,7 +71,7 @@ class FittedNetwork:
             InputError: An arm has nobody to train on or to hold out, a weight is negative, or the loss is not finite.
             ConfigurationError: There is no GPU where one is asked for.
         """
-        _require_device(plan.device)
+        require_device(plan.device)
         learned = Outcome.read(data.outcome, data.weight, rows=len(data.outcome))
         held_out = held_out_rows(data, plan.validation_share, seed=plan.schedule.seed)
         trained, looked_at = np.flatnonzero(~held_out), np.flatnonzero(held_out)
@@ -150,6 +150,11 @@ def _as_shares(propensity: NDArray[np.float64] | None) -> torch.Tensor | None:
     return torch.from_numpy(propensity / propensity.sum()).float()[None, :]
 
 
-def _require_device(device: str) -> None:
+def require_device(device: str) -> None:
+    """Refuse ``cuda`` where there is no GPU.
+
+    Raises:
+        ConfigurationError: There is none that torch can use.
+    """
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigurationError("torch finds no GPU that it can use", remedy="use the GPU image, or CAUSAL_DEVICE=cpu")

@@ -99,6 +99,4 @@ def write_models(context: StageContext, fitted: OutOfFold) -> Uri:
     with tempfile.TemporaryDirectory() as folder:
         for fold, learner in fitted.learners.items():
             learner.save(Path(folder) / f"fold-{fold}")
-        for file in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
-            context.write_bytes(f"models/{file.relative_to(folder).as_posix()}", file.read_bytes())
-    return f"{context.folder}/models"
+        return context.write_folder("models", Path(folder))

@@ -26,6 +26,10 @@ TASKS = {
         *("prepare", "validate", "measure", "train", "shortlist"),
         *("tune", "select", "replicate", "mine", "report", "notify"),
     ],
+    "allocate_budget": [
+        *("prepare", "validate", "plan", "fit", "choose", "assign", "evaluate", "report_allocation", "notify"),
+    ],
+    "reallocate_budgets": ["find", "fill"],
     "watch_experiments": ["find", "start"],
     "backfill_experiments": ["find", "start"],
 }
@@ -40,6 +44,17 @@ TRIGGER_RULES = {
     "replicate": "all_success",
     "mine": "all_done",
     "report": "none_failed",
+    "notify": "all_done_setup_success",
+}
+ALLOCATION_RULES = {
+    "prepare": "all_success",
+    "validate": "all_success",
+    "plan": "all_success",
+    "fit": "all_success",
+    "choose": "all_done",
+    "assign": "all_success",
+    "evaluate": "all_success",
+    "report_allocation": "none_failed",
     "notify": "all_done_setup_success",
 }
 HEAVY = ("altair", "catboost", "cudf", "dask", "lightgbm", "numpy", "optuna", "pandas", "pyarrow", "s3fs", "scipy")
@@ -61,6 +76,51 @@ def mine(bag: DagBag) -> DAG:
 def test_nothing_fails_to_import_and_the_tasks_are_exactly_these(bag: DagBag) -> None:
     assert bag.import_errors == {}
     assert {dag_id: dag.task_ids for dag_id, dag in bag.dags.items()} == TASKS
+
+
+@pytest.fixture(scope="module")
+def allocate(bag: DagBag) -> DAG:
+    return bag.dags["allocate_budget"]
+
+
+def test_the_allocation_skips_where_nothing_is_planned_and_outlives_a_failed_method(allocate: DAG) -> None:
+    assert {task.task_id: task.trigger_rule.value for task in allocate.tasks} == ALLOCATION_RULES
+    assert allocate.get_task("fit").downstream_task_ids == {"choose", "notify"}
+    assert allocate.get_task("report_allocation").upstream_task_ids == {"choose", "assign", "evaluate"}
+    assert [task.task_id for task in allocate.tasks if task.is_mapped] == ["fit"]
+
+
+def test_an_allocation_is_announced_apart_from_what_was_mined(allocate: DAG) -> None:
+    outlets = {task.task_id: [asset.uri for asset in task.outlets] for task in allocate.tasks if task.outlets}
+    assert outlets == {"report_allocation": ["x-causal://allocations/results"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "good"),
+    [
+        ("budgets", None, True),
+        ("budgets", [0.5, 1], True),
+        ("budgets", [], False),
+        ("budgets", [0], False),
+        ("budgets", 0.5, False),
+        ("methods", ["two_stage_network"], True),
+        ("methods", ["a", "a"], False),
+        ("prices", {"coupon": 2.5}, True),
+        ("prices", {"coupon": -1}, False),
+        ("prices", [2.5], False),
+        ("logs", "s3://lake/logs.parquet", True),
+        ("logs", "", False),
+    ],
+)
+def test_the_form_of_an_allocation_refuses_bad_values(name: str, value: Any, good: bool, allocate: DAG) -> None:
+    from airflow.sdk.exceptions import ParamValidationError
+
+    param = allocate.params.get_param(name)
+    if good:
+        assert param.resolve(value) == value
+    else:
+        with pytest.raises(ParamValidationError):
+            param.resolve(value)
 
 
 def test_the_main_job_starts_tasks_by_the_rules_of_the_design(mine: DAG) -> None:
@@ -168,10 +228,11 @@ def test_a_day_of_the_backfill_is_a_day_long_and_can_be_backfilled(bag: DagBag) 
     from airflow.timetables.base import DataInterval
     from pendulum import datetime as moment
 
-    scheduled = DagSerialization.from_dict(DagSerialization.to_dict(bag.dags["backfill_experiments"]))
-    interval = scheduled.timetable.infer_manual_data_interval(run_after=moment(2026, 1, 2, 12, tz="UTC"))
-    assert interval == DataInterval(moment(2026, 1, 1, tz="UTC"), moment(2026, 1, 2, tz="UTC"))
-    assert scheduled.timetable.periodic
+    for dag_id in ("backfill_experiments", "reallocate_budgets"):
+        scheduled = DagSerialization.from_dict(DagSerialization.to_dict(bag.dags[dag_id]))
+        interval = scheduled.timetable.infer_manual_data_interval(run_after=moment(2026, 1, 2, 12, tz="UTC"))
+        assert interval == DataInterval(moment(2026, 1, 1, tz="UTC"), moment(2026, 1, 2, tz="UTC"))
+        assert scheduled.timetable.periodic
 
 
 def test_every_dag_survives_serialization(bag: DagBag) -> None:

@@ -89,6 +89,15 @@ def report(context: StageContext) -> dict[str, str]:
     return outputs
 
 
+def messages(
+    result: dict[str, Any], language: str, link: str, *, updated: bool, picture: bytes | None
+) -> list[dict[str, Any]]:
+    """What the group is told; the wording of real results is tested with the report."""
+    content = f"{result['verdict']['code']} {language} {link}" + (" updated" if updated else "")
+    image = [{"msgtype": "text", "text": {"content": "picture"}}] if picture else []
+    return [{"msgtype": "markdown_v2", "markdown_v2": {"content": content}}, *image]
+
+
 KEY = f"{__name__}:key"
 
 
@@ -122,6 +131,8 @@ SMALL = Pipeline(
         ),
     ),
     publishes={"result.json": "result", "report.html": "report"},
+    messages=f"{__name__}:messages",
+    announces="small",
 )
 
 WRONG_INPUT = InputError("column 'arm' is missing", remedy="add it")

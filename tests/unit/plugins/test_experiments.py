@@ -11,6 +11,8 @@ from causal_airflow.experiments import experiments_ended_between, unmined_experi
 
 from causal_tasks.errors import StorageError
 from causal_tasks.experiment import Experiment
+from causal_tasks.lake import begun_uri
+from causal_tasks.pipelines import ALLOCATE, MINE
 from causal_tasks.run_folder import RunFolder
 from causal_tasks.settings import Settings
 from causal_tasks.storage import Storage
@@ -69,6 +71,17 @@ def test_running_unsettled_and_begun_experiments_are_left_alone(lake: Lake) -> N
     RunFolder.open(begun, lake.settings)
     assert lake.found() == []
     assert [run_id for run_id, _ in lake.found(NOW + timedelta(hours=2))] == ["unsettled.r1"]
+
+
+def test_an_experiment_whose_budget_was_spent_first_is_mined_all_the_same(lake: Lake) -> None:
+    spent = lake.put("spent.json", ended_at=ended(30))
+    run = RunFolder.open(
+        Experiment.model_validate(EXPERIMENT | {"experiment_id": "spent", "ended_at": ended(30)}), lake.settings
+    )
+    run.storage.write_bytes(begun_uri(run.uri, ALLOCATE.name), b"")
+    assert lake.found() == [("spent.r1", spent)]
+    run.storage.write_bytes(begun_uri(run.uri, MINE.name), b"")
+    assert lake.found() == []
 
 
 def test_an_experiment_is_ready_the_moment_its_late_data_has_settled(lake: Lake) -> None:

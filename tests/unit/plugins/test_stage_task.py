@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, TriggerRule
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, AirflowTaskTimeout
-from causal_airflow.results import RESULTS
+from causal_airflow.results import results_of_pipeline
 from causal_airflow.settings import read_settings
 
 from causal_tasks.errors import ConfigurationError, StorageError
@@ -22,7 +22,7 @@ def test_a_run_goes_from_an_id_to_published_results(lake: Path) -> None:
     learned = [*trained, "shortlist", *tuned, "select", *replicated]
     assert ["prepare", "validate", "measure", *learned, "mine", "report"] == CALLS
     assert (lake / "runs/demo/r1/result.json").exists()
-    assert run.asset_events[RESULTS] == {
+    assert run.asset_events[results_of_pipeline(SMALL)] == {
         "experiment_id": "demo",
         "revision": 1,
         "verdict": "found_positive",

@@ -28,20 +28,6 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(delivery, name, 0.0)
 
 
-@pytest.fixture(autouse=True)
-def plain_result_messages(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The small pipeline's result is no real one, so its message is made here; wording is tested with the report."""
-
-    def messages(
-        result: dict[str, Any], language: str, link: str, *, updated: bool, picture: bytes | None
-    ) -> list[dict[str, Any]]:
-        content = f"{result['verdict']['code']} {language} {link}" + (" updated" if updated else "")
-        image = [{"msgtype": "text", "text": {"content": "picture"}}] if picture else []
-        return [{"msgtype": "markdown_v2", "markdown_v2": {"content": content}}, *image]
-
-    monkeypatch.setattr(notify_task_module, "result_messages", messages)
-
-
 def notify(run: AirflowRun) -> Any:
     return run.execute(NotifyOperator(task_id="notify", pipeline="small"))
 
