@@ -32,8 +32,8 @@ class Forecast(NamedTuple):
         Raises:
             InputError: A shape differs, a value is missing, infinite or beyond float32, or a cost is negative.
         """
-        outcomes = _matrix(outcome, name="outcome")
-        costs = _matrix(cost, name="cost", dimensions=(1, 2))
+        outcomes = finite_matrix(outcome, name="outcome")
+        costs = finite_matrix(cost, name="cost", dimensions=(1, 2))
         if costs.ndim == 1 and len(costs) == outcomes.shape[1]:
             costs = np.broadcast_to(costs, outcomes.shape)
         if outcomes.shape != costs.shape or 0 in outcomes.shape:
@@ -51,7 +51,12 @@ class Forecast(NamedTuple):
         return cls(outcomes, costs)
 
 
-def _matrix(values: object, *, name: str, dimensions: tuple[int, ...] = (2,)) -> Matrix:
+def finite_matrix(values: object, *, name: str, dimensions: tuple[int, ...] = (2,)) -> Matrix:
+    """``values`` as float32 with one of these numbers of dimensions.
+
+    Raises:
+        InputError: They are not numeric, of another shape, or one is missing, infinite or beyond float32.
+    """
     try:
         array = np.asarray(values, dtype=np.float32)
     except (TypeError, ValueError) as error:
