@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import numpy as np
 import psutil
 
 from causal_tasks.errors import InputError
@@ -45,6 +46,11 @@ def seconds(value: float) -> str:
 def gigabytes(value: int) -> str:
     """Bytes as GB (10^9)."""
     return f"{value / 1e9:.2f}"
+
+
+def mean_and_error(values: Sequence[float] | np.ndarray, *, sign: str = "") -> str:
+    """The mean of independent values and its standard error; ``sign`` as in a format specification."""
+    return f"{np.mean(values):{sign}.3f} ± {np.std(values, ddof=1) / np.sqrt(len(values)):.3f}"
 
 
 def ratio(value: float) -> str:

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.allocation``: how much of a budget's possible gain every method finds, where the truth is known.
+"""``python -m benchmarks.allocation``: which share of a budget's possible gain each method finds; the truth is known.
 
 Every part replaces its own section of ``docs/allocation-measured.md``.
 """

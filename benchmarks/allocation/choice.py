@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.document import table
+from benchmarks.document import mean_and_error, table
 from causal_tasks.allocation.comparison import Comparison, compare_forecasts
 from causal_tasks.allocation.forecast import Forecast
 from causal_tasks.allocation.methods import budget_model, is_two_stage
@@ -86,7 +86,7 @@ def _choose(case: Case, seed: int) -> tuple[dict[str, float], str, str, str]:
 def _compared(
     problem: CouponProblem, forecasts: Mapping[str, Forecast], budgets: Sequence[float], seed: int
 ) -> Comparison:
-    nuisance = nuisance_of(METHODS)
+    nuisance = nuisance_of(problem.outcome, problem.treatment, forecasts)
     return compare_forecasts(
         problem.outcome,
         problem.treatment,
@@ -109,10 +109,10 @@ def _row(case: Case, found: Sequence[tuple[dict[str, float], str, str, str]]) ->
         told += f" ({', '.join(f'{name} {count}' for name, count in left.items())})"
     return [
         case.title,
-        _mean(baseline),
-        _mean(highest),
-        _mean(chosen),
-        _mean(chosen - baseline, sign="+"),
+        mean_and_error(baseline),
+        mean_and_error(highest),
+        mean_and_error(chosen),
+        mean_and_error(chosen - baseline, sign="+"),
         told,
         str(worse),
     ]
@@ -126,7 +126,3 @@ def _picked(
         [(gains, highest) for gains, _, _, highest in found],
         [(gains, choice) for gains, choice, _, _ in found],
     )
-
-
-def _mean(values: np.ndarray, sign: str = "") -> str:
-    return f"{values.mean():{sign}.3f} ± {values.std(ddof=1) / np.sqrt(len(values)):.3f}"

@@ -111,9 +111,11 @@ def write_allocation(
     with TemporaryDirectory() as folder:
         forecast = Forecast(*(_numbers_on_disk(Path(folder) / name, (rows, len(arms))) for name in Forecast._fields))
         lost = _predict(model, table, forecast, new_levels=new_levels, progress=progress)
-        spent = {purse.column: _spend(forecast, purse, purse.total(rows), arms) for purse in purses}
-        spending = {purse.column: _told(spent[purse.column], forecast, purse, arms) for purse in purses}
-        chosen = {column: found.arm.astype(np.int16) for column, found in spent.items()}
+        chosen, spending = {}, {}
+        for purse in purses:
+            found = _spend(forecast, purse, purse.total(rows), arms)
+            chosen[purse.column] = found.arm.astype(np.int16)
+            spending[purse.column] = _told(found, forecast, purse, arms)
         summary = {**about, "rows": rows, "spending": spending, "new_levels": lost}
         schema = _schema(table, unit, list(chosen), arms, summary)
         with new_parquet(storage, uri, schema) as writer:

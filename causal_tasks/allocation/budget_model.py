@@ -24,7 +24,8 @@ class BudgetModel(BaseEstimator, ABC):  # type: ignore[misc]
 
     Attributes:
         arms_: Labels, control first: the order of columns in ``predict``.
-        price_: Shape (M,), what every arm costs where that was declared; None: costs are predicted.
+        prices_by_arm_: What every arm costs where that was declared, or was the same for all its units; None: costs
+            differ and are predicted.
         notes_: Codes of caveats.
         feature_names_in_: Names of the features, shape (p,).
         n_features_in_: Their number.
@@ -78,7 +79,7 @@ class BudgetModel(BaseEstimator, ABC):  # type: ignore[misc]
                 remedy="pass logs of the same arms in the same order: Responses.checked(…, arms=…)",
             )
         self.arms_ = data.labels
-        self.price_ = data.price
+        self.prices_by_arm_ = data.prices
         self.notes_: tuple[str, ...] = data.notes
         self.feature_names_in_ = np.array(data.X.columns, dtype=object)
         self.n_features_in_ = len(data.X.columns)
@@ -93,18 +94,24 @@ class BudgetModel(BaseEstimator, ABC):  # type: ignore[misc]
                 prediction is not finite.
         """
         check_is_fitted(self, "arms_")
-        design = X if isinstance(X, StoredDesign) else DesignMatrix.of(X)
-        if absent := [name for name in self.feature_names_in_ if name not in design.columns]:
-            raise InputError(f"X lacks the columns {absent}", remedy="pass every column that the model was fitted on")
+        design = self._design(X)
         outcome, cost = (np.empty((len(design), len(self.arms_)), dtype=np.float32) for _ in range(2))
         begin = 0
         for chunk in design.chunks():
             rows = slice(begin, begin + len(chunk))
             outcome[rows], cost[rows] = self._predict(chunk)
             begin += len(chunk)
-        if self.price_ is not None:
-            cost[:] = self.price_
+        for arm, price in enumerate(self.prices_by_arm_):
+            if price is not None:
+                cost[:, arm] = price
         return Forecast.checked(outcome, np.maximum(cost, 0, out=cost))
+
+    def _design(self, X: Any) -> DesignMatrix | StoredDesign:
+        """``X`` with every feature of ``fit``."""
+        design = X if isinstance(X, StoredDesign) else DesignMatrix.of(X)
+        if absent := [name for name in self.feature_names_in_ if name not in design.columns]:
+            raise InputError(f"X lacks the columns {absent}", remedy="pass every column that the model was fitted on")
+        return design
 
     @property
     def control_(self) -> Any:
@@ -144,7 +151,7 @@ class BudgetModel(BaseEstimator, ABC):  # type: ignore[misc]
         folder.mkdir(parents=True, exist_ok=True)
         state = {
             "model": self._write(folder),
-            "price": None if self.price_ is None else self.price_.tolist(),
+            "prices": list(self.prices_by_arm_),
             "notes": list(self.notes_),
         }
         ModelDescription.of(self, state, folder).write(folder)
@@ -160,9 +167,8 @@ class BudgetModel(BaseEstimator, ABC):  # type: ignore[misc]
         description = ModelDescription.read(folder)
         description.require(cls.__name__, folder)
         model = cls._unfitted(description)
-        price = description.state["price"]
         model.arms_ = tuple(description.arms)
-        model.price_ = None if price is None else np.asarray(price, dtype=np.float64)
+        model.prices_by_arm_ = tuple(description.state["prices"])
         model.notes_ = tuple(description.state["notes"])
         model.feature_names_in_ = np.array(description.features, dtype=object)
         model.n_features_in_ = len(description.features)
@@ -178,7 +184,7 @@ class BudgetModel(BaseEstimator, ABC):  # type: ignore[misc]
 
     @abstractmethod
     def _predict(self, chunk: DesignMatrix) -> Forecast:
-        """Levels of a few rows; costs are replaced by ``price_`` where that is known."""
+        """Levels of a few rows; costs are replaced where ``prices_by_arm_`` knows them."""
 
     @abstractmethod
     def _write(self, folder: Path) -> dict[str, Any]:

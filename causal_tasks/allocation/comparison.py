@@ -1,13 +1,13 @@
 """What policies bring at budgets, estimated on the same units of an experiment, with their differences."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from causal_tasks.allocation.forecast import Forecast
+from causal_tasks.allocation.forecast import ROUNDING, Forecast
 from causal_tasks.allocation.policy_evaluation import (
     ESTIMATORS,
     ArmScores,
@@ -59,6 +59,7 @@ class Comparison:
             so that some units get the arm that is cheapest on average.
         same_mix_shares: Share of units that ``same_mix`` gives each arm, chosen on all units, shape (B, M).
         level: Of intervals.
+        allocated: By name, cost per unit of the arms handed over as ``allocations``, shape (1 + replicates, number).
     """
 
     names: tuple[str, ...]
@@ -71,6 +72,7 @@ class Comparison:
     notes: Mapping[str, tuple[str, ...]]
     same_mix_shares: NDArray[np.float64]
     level: float
+    allocated: Mapping[str, Drawn] = field(default_factory=dict)
 
     def outcome(self, name: str, budget: int | None = None) -> Estimate:
         """Outcome per unit at a budget; None: the weighted mean over budgets."""
@@ -79,6 +81,10 @@ class Comparison:
     def cost(self, name: str, budget: int | None = None) -> Estimate:
         """Cost per unit at a budget; None: the weighted mean over budgets."""
         return self._estimate(self.costs[name], budget)
+
+    def allocated_cost(self, name: str, position: int) -> Estimate:
+        """Cost per unit of one of the ``allocations``: of arms given by forecast, whatever they cost in truth."""
+        return self._estimate(self.allocated[name], position)
 
     def difference(self, name: str, other: str | None = None, budget: int | None = None) -> Estimate:
         """Outcome per unit above another policy's, on the same units, folds and draws; None: the baseline's."""
@@ -108,21 +114,24 @@ def compare_forecasts(
     level: float = LEVEL,
     clusters: ArrayLike | None = None,
     seed: int = 0,
+    allocations: Mapping[str, Sequence[NDArray[np.intp]]] | None = None,
 ) -> Comparison:
     """``expected_outcome`` of several forecasts at several budgets, on the same folds and bootstrap draws.
 
     Other arguments are those of ``expected_outcome``: ``forecasts`` go by name, ``baseline`` is one of the names,
     ``same_mix`` or ``control``, and ``weights`` say how likely each of ``budgets`` is: only their ratios count, and
-    None takes all for alike.
+    None takes all for alike. A budget of weight 0 is only looked at: where it lies below the cost of the cheapest arm,
+    that arm is everybody's. ``allocations`` are by name arms of the units, shape (n,) each, as a solver gave them: a
+    policy is compared at the price at which it costs the budget on these units, a solver spends by the forecast's word.
 
     Raises:
-        InputError: As for ``expected_outcome``, a name is taken or unknown, or a weight is not above zero.
+        InputError: As for ``expected_outcome``, a name is taken or unknown, a weight is negative or all are 0.
     """
     seen = Observed.checked(outcome, treatment, cost=cost, control=control, propensity=propensity, arms=arms)
     names = _names(forecasts, baseline)
     checked = {name: _fitting(forecast, seen, name=f"forecast {name!r}") for name, forecast in forecasts.items()}
     money = _positive(budgets, name="budgets")
-    likely = np.ones(len(money)) if weights is None else _positive(weights, name="weights")
+    likely = np.ones(len(money)) if weights is None else _likely(weights)
     require_rows(len(likely), name="weights", rows=len(money))
     if estimator not in ESTIMATORS:
         raise InputError(f"estimator {estimator!r} is unknown", remedy=f"use one of {', '.join(ESTIMATORS)}")
@@ -132,7 +141,7 @@ def compare_forecasts(
     constants = scores.totals((np.full(len(seen.arm), arm) for arm in range(len(seen.labels))), parts)
     sample = Totals(*(values[:1] for values in parts.all(constants)))
     arm_costs = sample.mean_cost[0]
-    _require_affordable(money, arm_costs, seen.labels)
+    _require_affordable(money[likely > 0], arm_costs, seen.labels)
     read = {
         SAME_MIX: parts.read(constants, best_constant, money),
         CONTROL: parts.read(constants, always_control, money),
@@ -156,6 +165,9 @@ def compare_forecasts(
         notes=notes,
         same_mix_shares=_shares(best_constant(sample, money), arms=len(seen.labels)),
         level=level,
+        allocated={
+            name: parts.all(scores.totals(given, parts)).mean_cost for name, given in (allocations or {}).items()
+        },
     )
 
 
@@ -194,6 +206,13 @@ def _positive(values: Sequence[float] | Vector, *, name: str) -> Vector:
     return numbers
 
 
+def _likely(weights: Sequence[float] | Vector) -> Vector:
+    numbers = finite(weights, name="weights")
+    if (numbers < 0).any() or not numbers.sum() > 0:
+        raise InputError(f"weights are {numbers.tolist()}", remedy="pass none below zero, and one above")
+    return numbers
+
+
 def _enough(replicates: int) -> int:
     if replicates < 2:
         raise InputError(f"{replicates} replicates show no uncertainty", remedy="draw two or more")
@@ -201,7 +220,8 @@ def _enough(replicates: int) -> int:
 
 
 def _require_affordable(budgets: Vector, arm_costs: Vector, labels: tuple[Any, ...]) -> None:
-    if (too_low := budgets < arm_costs.min()).any():
+    # Costs are float32.
+    if (too_low := budgets < arm_costs.min() * (1 - ROUNDING)).any():
         raise InputError(
             f"budgets {budgets[too_low].tolist()} per unit are below {arm_costs.min():g}, the cost of "
             f"{labels[arm_costs.argmin()]!r}, the cheapest arm",

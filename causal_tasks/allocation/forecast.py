@@ -9,6 +9,9 @@ from causal_tasks.errors import InputError
 
 Matrix = NDArray[np.float32]
 
+ROUNDING = 1e-6
+"""Share of an amount by which it may miss another one that it equals: costs have seven digits."""
+
 
 class Forecast(NamedTuple):
     """Levels, not uplifts: exactly one arm is chosen for a unit.

@@ -49,7 +49,6 @@ METHODS: Mapping[str, Method] = {
     "decision_focused_policy_learning": Method(_DECISION_FOCUSED, {"loss": "policy_learning"}),
     "decision_focused_maximum_entropy": Method(_DECISION_FOCUSED, {"loss": "maximum_entropy"}),
     "decision_focused_finite_difference": Method(_DECISION_FOCUSED, {"loss": "finite_difference"}),
-    "decision_focused_doubly_robust": Method(_DECISION_FOCUSED, {"loss": "doubly_robust"}),
     "bilevel": Method(_BILEVEL),
     "bilevel_gate_50": Method(_BILEVEL, {"gate": 0.5}),
     "pooled": Method(f"{_PACKAGE}.pooled:PooledTwoStage"),

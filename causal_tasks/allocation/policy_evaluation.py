@@ -284,6 +284,6 @@ def _ratio(total: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[n
     if not (weight > 0).all():
         raise InputError(
             "a policy gives no unit of some fold and draw the arm that it was in",
-            remedy="pass more units or fewer folds, or use estimator='aipw'",
+            remedy="pass more units or fewer folds, or a nuisance of models that know every arm",
         )
     return total / weight

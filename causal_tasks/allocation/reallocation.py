@@ -1,5 +1,6 @@
 """Spends a budget anew with the model that a run chose: other users, another amount, nothing trained."""
 
+import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -53,7 +54,7 @@ def reallocate(
         ConfigurationError: ``output`` cannot be written.
     """
     settings = settings or Settings()
-    if not budget > 0:
+    if not 0 < budget < math.inf:
         raise InputError(f"budget is {budget:g}", remedy="give an amount above zero, in units of cost")
     chosen, storage = ChosenModel.read(run, settings), Storage(settings)
     experiment = chosen.experiment

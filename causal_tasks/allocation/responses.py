@@ -137,6 +137,13 @@ class Responses:
         """Shape (n,), one over the probability of the arm that the unit is in."""
         return 1 / self.propensity[np.arange(len(self)), self.arm]
 
+    @property
+    def prices(self) -> tuple[float | None, ...]:
+        """What every arm costs where that is known, or was the same for all its units; None: costs differ."""
+        if self.price is not None:
+            return tuple(self.price.tolist())
+        return tuple(_same(self.cost[self.arm == arm]) for arm in range(len(self.labels)))
+
     def take(self, rows: NDArray[Any]) -> "Responses":
         """The units at these positions, or where this mask is true."""
         positions = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
@@ -152,7 +159,7 @@ class Responses:
         )
 
     def held_out(self, share: float, *, seed: int) -> NDArray[np.bool_]:
-        """Which units to hold out, shape (n,): this share of every arm, at random.
+        """Which units to hold out, shape (n,): this share of every arm, at random, but at least one and never all.
 
         Raises:
             InputError: ``share`` does not lie between 0 and 1.
@@ -163,7 +170,7 @@ class Responses:
         chosen = np.zeros(len(self), dtype=np.bool_)
         for arm in range(len(self.labels)):
             rows = random.permutation(np.flatnonzero(self.arm == arm))
-            chosen[rows[: max(1, round(share * len(rows)))]] = True
+            chosen[rows[: min(max(1, round(share * len(rows))), len(rows) - 1)]] = True
         return chosen
 
 
@@ -178,6 +185,11 @@ def _in_order(
         raise InputError(f"treatment has no unit in the arms {missing}", remedy="leave those arms out")
     position = np.array([list(arms).index(label) for label in found], dtype=np.intp)
     return tuple(arms), position[codes]
+
+
+def _same(values: NDArray[np.float64]) -> float | None:
+    """The value that all have; None where they differ or there is none."""
+    return float(values[0]) if len(values) and (values == values[0]).all() else None
 
 
 def _prices(cost: Mapping[Any, float], labels: tuple[Any, ...]) -> NDArray[np.float64]:

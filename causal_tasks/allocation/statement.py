@@ -45,9 +45,12 @@ def restated(experiment: Experiment, params: Mapping[str, Any]) -> Experiment:
     if asked["prices"] is not None:
         budgeting |= {"prices": dict(asked["prices"]), "cost": None}
     if asked["logs"] is not None:
-        budgeting["logs"] = {"uri": asked["logs"], "arm_column": _arm_column(experiment)}
+        budgeting["logs"] = {"uri": asked["logs"], **_columns(experiment)}
     return Experiment.parse(statement | {"budgeting": budgeting}, source="the run's budgeting")
 
 
-def _arm_column(experiment: Experiment) -> str:
-    return experiment.dataset.arm_column if experiment.dataset else experiment.tables.arm_column
+def _columns(experiment: Experiment) -> dict[str, Any]:
+    """Where logs of the experiment's own columns have arms and ids."""
+    if experiment.dataset is None:
+        return {"arm_column": experiment.tables.arm_column}
+    return experiment.dataset.model_dump(include={"arm_column", "row_numbers"})

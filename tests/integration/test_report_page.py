@@ -40,7 +40,7 @@ STORIES = {
     "several_treatments": lambda: render_html(sample.several_arms()),
     "version_2": lambda: render_html(sample.of_version_2()),
     "allocation": lambda: render_allocation_html(many_budgets()),
-    "allocation_failed": lambda: render_allocation_html(allocation.result("all_failed")),
+    "allocation_invalid": lambda: render_allocation_html(allocation.result("invalid")),
 }
 
 

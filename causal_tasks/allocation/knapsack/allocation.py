@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_tasks.allocation.forecast import Forecast
+from causal_tasks.allocation.forecast import ROUNDING, Forecast
 from causal_tasks.allocation.knapsack.hulls import Arms, Increments
 from causal_tasks.allocation.knapsack.lagrangian import total
 from causal_tasks.effects.arguments import finite
@@ -108,14 +108,15 @@ def checked_budget(budget: object) -> float:
     return amount
 
 
-def require_affordable(budget: float, cheapest: float) -> None:
-    """Refuse a budget that the cheapest arms exceed.
+def affordable(budget: float, cheapest: float) -> float:
+    """The budget, or what the cheapest arms cost where that is the same but for rounding.
 
     Raises:
-        InputError: They do.
+        InputError: They cost more than rounding explains.
     """
-    if cheapest > budget:
+    if cheapest > budget * (1 + ROUNDING):
         raise InputError(
             f"budget {budget:.9g} is below {cheapest:.9g}, what the cheapest arms cost",
             remedy="raise the budget (the total for all units), or leave units out",
         )
+    return max(budget, cheapest)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causal_tasks.allocation.forecast import Forecast
-from causal_tasks.allocation.knapsack.allocation import Allocation, checked_budget, purchased, require_affordable
+from causal_tasks.allocation.knapsack.allocation import Allocation, affordable, checked_budget, purchased
 from causal_tasks.allocation.knapsack.hulls import Arms, Increments, climb
 from causal_tasks.allocation.knapsack.lagrangian import best_arms, total
 
@@ -70,9 +70,7 @@ class BudgetPath:
         return purchased(self._forecast, self._cheapest, self._steps, money, budget=budget, method="greedy")
 
     def _affordable(self, budget: float) -> float:
-        amount = checked_budget(budget)
-        require_affordable(amount, float(self.spend[0]))
-        return amount
+        return affordable(checked_budget(budget), float(self.spend[0]))
 
 
 def budget_path(outcome: ArrayLike, cost: ArrayLike) -> BudgetPath:

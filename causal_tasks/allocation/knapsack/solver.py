@@ -10,9 +10,9 @@ from causal_tasks.allocation.forecast import Forecast, Matrix
 from causal_tasks.allocation.knapsack.allocation import (
     Allocation,
     Method,
+    affordable,
     checked_budget,
     purchased,
-    require_affordable,
 )
 from causal_tasks.allocation.knapsack.lagrangian import narrowed, total
 from causal_tasks.allocation.knapsack.limits import Guardrail, Limit, side_limits
@@ -72,15 +72,15 @@ def allocate(
         return BudgetPath.of(forecast).allocation(amount)
     alone = _lagrangian(forecast, amount)
     if method == "milp":
-        return _exact(forecast, amount, side, start=alone.shadow_price)
+        return _exact(forecast, alone.budget, side, start=alone.shadow_price)
     if all(limit.used(alone.arm) <= limit.bound for limit in side):
         return alone
-    return _within_limits(forecast, amount, side, start=alone.shadow_price)
+    return _within_limits(forecast, alone.budget, side, start=alone.shadow_price)
 
 
 def _lagrangian(forecast: Forecast, budget: float) -> Allocation:
     bracket = narrowed(forecast, budget)
-    require_affordable(budget, bracket.spend)
+    budget = affordable(budget, bracket.spend)
     steps = bracket.steps(forecast).steepest_first()
     return purchased(forecast, bracket.arm, steps, budget - bracket.spend, budget=budget, method="lagrangian")
 

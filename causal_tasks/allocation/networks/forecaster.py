@@ -1,7 +1,7 @@
 """A network with what it takes to feed it and to read it: from units to a forecast, and back from a file."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,8 +16,12 @@ from causal_tasks.allocation.networks.units import Units
 from causal_tasks.allocation.responses import Responses
 from causal_tasks.base_models import DesignMatrix
 from causal_tasks.uplift.networks.encoding import Encoding
+from causal_tasks.uplift.networks.fitted import require_device
 
 WEIGHTS = "network.safetensors"
+
+PART = 65_536
+"""Units whose hidden layers are held at once where no gradient is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,12 @@ class Forecaster:
 
     @classmethod
     def untrained(cls, data: Responses, *, hidden: tuple[int, ...], seed: int, device: str = "cpu") -> Self:
-        """One for these units with random weights."""
+        """One for these units with random weights.
+
+        Raises:
+            ConfigurationError: There is no GPU where one is asked for.
+        """
+        require_device(device)
         encoding = Encoding.learn(data.X)
         network = seeded(
             seed,
@@ -47,28 +56,74 @@ class Forecaster:
         )
         return cls(encoding, network.to(device), Scales.of(data))
 
+    @classmethod
+    def fitted(
+        cls,
+        data: Responses,
+        schedule: Schedule,
+        *,
+        hidden: tuple[int, ...],
+        validation_share: float,
+        device: str = "cpu",
+    ) -> Self:
+        """One that has learned to predict; a share of every arm tells when to stop."""
+        held_out = data.held_out(validation_share, seed=schedule.seed)
+        return cls.fitted_to(data.take(~held_out), data.take(held_out), schedule, hidden=hidden, device=device)
+
+    @classmethod
+    def fitted_to(
+        cls,
+        training: Responses,
+        validation: Responses,
+        schedule: Schedule,
+        *,
+        hidden: tuple[int, ...],
+        device: str = "cpu",
+    ) -> Self:
+        """One that has learned to predict ``training``; ``validation`` tells when to stop."""
+        forecaster = cls.untrained(training, hidden=hidden, seed=schedule.seed, device=device)
+        forecaster.learn_to_predict(forecaster.units(training), forecaster.units(validation), schedule)
+        return forecaster
+
+    def another(self, seed: int) -> Self:
+        """An untrained one of the same shape that reads the same encoding and is read in the same scales."""
+        network = seeded(
+            seed,
+            width=self.encoding.width,
+            cardinalities=self.encoding.cardinalities,
+            hidden=tuple(self.network.architecture["hidden"]),
+            outputs=self.network.architecture["outputs"],
+        )
+        return replace(self, network=network.to(self.device))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.network.parameters()).device
+
     def units(self, data: Responses) -> Units:
         """Units as this network reads them, on its device."""
-        return Units.of(data, self.encoding, device=str(next(self.network.parameters()).device))
+        return Units.of(data, self.encoding, device=str(self.device))
 
     def outputs(self, units: Units) -> torch.Tensor:
         """Of all units, without gradients."""
+        parts = [slice(begin, begin + PART) for begin in range(0, len(units), PART)]
         with torch.no_grad():
-            outputs: torch.Tensor = self.network(units.numbers, units.levels)
-        return outputs
+            return torch.cat([self.network(units.numbers[part], units.levels[part]) for part in parts])
 
     def predict_units(self, units: Units) -> Forecast:
-        """Levels of units that are tensors already."""
-        outcome, cost = (levels.float().cpu().numpy() for levels in self.scales.forecast(self.outputs(units)))
-        return Forecast(outcome, cost)
+        """Levels of units that are tensors already; a cost below zero becomes zero."""
+        return self._levels(self.outputs(units))
 
     def predict(self, chunk: DesignMatrix) -> Forecast:
-        """Levels of a few rows."""
-        device = next(self.network.parameters()).device
-        numbers, levels = (torch.from_numpy(values).to(device) for values in self.encoding.encode(chunk))
+        """The same of a few rows."""
+        numbers, levels = (torch.from_numpy(values).to(self.device) for values in self.encoding.encode(chunk))
         with torch.no_grad():
-            outcome, cost = self.scales.forecast(self.network(numbers, levels))
-        return Forecast(outcome.float().cpu().numpy(), cost.float().cpu().numpy())
+            return self._levels(self.network(numbers, levels))
+
+    def _levels(self, outputs: torch.Tensor) -> Forecast:
+        outcome, cost = self.scales.forecast(outputs)
+        return Forecast(outcome.float().cpu().numpy(), cost.clamp(min=0).float().cpu().numpy())
 
     def learn_to_predict(self, units: Units, held_out: Units, schedule: Schedule) -> Training:
         """Fit it to factual outcomes and costs: the first stage of a two-stage method, the warm start of the others."""

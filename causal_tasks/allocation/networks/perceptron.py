@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from causal_tasks.errors import InputError
+
 _LARGEST_EMBEDDING = 8
 
 
@@ -22,9 +24,14 @@ class Perceptron(nn.Module):
 
     Attributes:
         architecture: Arguments that do not follow from the features.
+
+    Raises:
+        InputError: A hidden layer has no unit.
     """
 
     def __init__(self, *, width: int, cardinalities: tuple[int, ...], hidden: tuple[int, ...], outputs: int) -> None:
+        if any(units < 1 for units in hidden):
+            raise InputError(f"hidden layers have {list(hidden)} units", remedy="give every layer at least one")
         super().__init__()
         self.architecture: dict[str, Any] = {"hidden": list(hidden), "outputs": outputs}
         size = min(_LARGEST_EMBEDDING, max(cardinalities, default=1) // 2 + 1)
@@ -51,7 +58,7 @@ class Perceptron(nn.Module):
 
 
 def seeded(seed: int, **arguments: Any) -> Perceptron:
-    """An untrained network whose weights follow from the seed; torch's own generator stays as it was."""
+    """An untrained network whose weights follow from the seed; generators of torch stay as they were."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed GPUs too
         return Perceptron(**arguments)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+import torch
 from torch import Tensor
 
 from causal_tasks.allocation.networks.units import Units
@@ -20,12 +21,13 @@ class Scales:
     Attributes:
         outcome: Scores of the outcome are logits of a mean where it is only 0 and 1, else means in standard units.
         cost: The same of the cost.
-        price: What every arm costs where that is known; its outputs of cost are then not used.
+        price: What every arm costs where that is known, or was the same for all its units; None: costs differ. A
+            network whose output of cost is not needed for an arm does not learn it.
     """
 
     outcome: OutcomeScale
     cost: OutcomeScale
-    price: tuple[float, ...] | None
+    price: tuple[float | None, ...]
 
     @classmethod
     def of(cls, data: Responses) -> Self:
@@ -33,15 +35,19 @@ class Scales:
         outcome, cost = (
             OutcomeScale.of(Outcome.read(values, None, rows=len(data))) for values in (data.outcome, data.cost)
         )
-        return cls(outcome, cost, None if data.price is None else tuple(data.price.tolist()))
+        return cls(outcome, cost, data.prices)
 
     def forecast(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Outcome and cost under every arm in their own units, shape (n, M) each."""
         outcome, cost = outputs.chunk(2, dim=1)
         levels = self.outcome.restore(self.outcome.means(outcome))
-        if self.price is not None:
-            return levels, outputs.new_tensor(self.price).expand_as(levels)
-        return levels, self.cost.restore(self.cost.means(cost))
+        known = outputs.new_tensor([price or 0.0 for price in self.price])
+        return levels, torch.where(self.learned(outputs)[1] > 0, self.cost.restore(self.cost.means(cost)), known)
+
+    def learned(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+        """1 for the outputs that are learned, 0 for those that are not used: of outcome and cost, shape (M,) each."""
+        cost = outputs.new_tensor([price is None for price in self.price])
+        return torch.ones_like(cost), cost
 
     def prediction_loss(self, outputs: Tensor, units: Units) -> Tensor:
         """Loss of every unit in its own arm weighed so that each arm counts alike in expectation, shape (n,).
@@ -53,9 +59,10 @@ class Scales:
         outcome, cost = outputs.chunk(2, dim=1)
         values = (units.outcome - self.outcome.mean) / self.outcome.scale
         loss = self.outcome.loss(units.outcome if self.outcome.binary else values, factual(outcome, units.arm))
-        if self.price is None:
+        if None in self.price:
             values = (units.cost - self.cost.mean) / self.cost.scale
-            loss = loss + self.cost.loss(units.cost if self.cost.binary else values, factual(cost, units.arm))
+            lost = self.cost.loss(units.cost if self.cost.binary else values, factual(cost, units.arm))
+            loss = loss + self.learned(outputs)[1][units.arm] * lost
         return loss * units.weight / units.propensity.shape[1]
 
     def to_state(self) -> dict[str, Any]:
@@ -65,5 +72,4 @@ class Scales:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """The scales of which ``to_state`` told."""
-        price = state["price"]
-        return cls(OutcomeScale(**state["outcome"]), OutcomeScale(**state["cost"]), price and tuple(price))
+        return cls(OutcomeScale(**state["outcome"]), OutcomeScale(**state["cost"]), tuple(state["price"]))

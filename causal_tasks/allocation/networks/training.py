@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +12,7 @@ from causal_tasks.errors import InputError
 
 _LARGEST_GRADIENT = 1.0
 
-Loss = Callable[[Tensor, Units], Tensor]
-"""From the outputs of a batch and the batch to one number."""
+UnitsT = TypeVar("UnitsT", bound=Units)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,9 @@ class Schedule:
         epochs: Passes over the units, at most.
         patience: Epochs without a better value, after which training ends.
         seed: Of the order of units.
+
+    Raises:
+        InputError: A number is out of range.
     """
 
     learning_rate: float
@@ -34,6 +37,21 @@ class Schedule:
     epochs: int
     patience: int
     seed: int
+
+    def __post_init__(self) -> None:
+        right = {
+            "learning_rate": self.learning_rate > 0,
+            "weight_decay": self.weight_decay >= 0,
+            "batch_size": self.batch_size >= 1,
+            "epochs": self.epochs >= 0,
+            "patience": self.patience >= 1,
+        }
+        if wrong := [f"{name}={getattr(self, name)!r}" for name, is_right in right.items() if not is_right]:
+            raise InputError(
+                f"training has {', '.join(wrong)}",
+                remedy="make learning_rate positive, weight_decay and epochs not negative, batch_size and patience at "
+                "least 1",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +69,22 @@ class Training:
 
 def train(
     network: nn.Module,
-    units: Units,
-    loss: Loss,
+    units: UnitsT,
+    loss: Callable[[Tensor, UnitsT], Tensor],
     schedule: Schedule,
     *,
     value: Callable[[], float],
-    before_epoch: Callable[[], None] | None = None,
+    keep_last: bool = False,
 ) -> Training:
     """Fit ``network`` in place.
 
     Args:
         network: Called with ``numbers`` and ``levels``.
         units: To learn from.
-        loss: To be made small.
+        loss: From the outputs of a batch and the batch to one number, to be made small.
         schedule: How long and how fast.
         value: Of the network as it is, on units that it is not trained on; larger is better.
-        before_epoch: Called first in every epoch.
+        keep_last: Whether to make all epochs and end with the last one's weights, whatever their value.
 
     Raises:
         InputError: The value is not finite.
@@ -76,8 +94,6 @@ def train(
     values = [_finite(value())]
     best, kept = 0, _weights(network)
     for epoch in range(1, schedule.epochs + 1):
-        if before_epoch:
-            before_epoch()
         for batch in units.minibatches(schedule.batch_size, generator):
             optimizer.zero_grad()
             loss(network(batch.numbers, batch.levels), batch).backward()  # type: ignore[no-untyped-call]
@@ -86,8 +102,10 @@ def train(
         values.append(_finite(value()))
         if values[-1] > values[best]:
             best, kept = epoch, _weights(network)
-        elif epoch - best >= schedule.patience:
+        elif not keep_last and epoch - best >= schedule.patience:
             break
+    if keep_last:
+        return Training(tuple(values), len(values) - 1)
     network.load_state_dict(kept)
     return Training(tuple(values), best)
 

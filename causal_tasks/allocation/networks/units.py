@@ -56,11 +56,11 @@ class Units:
     def __len__(self) -> int:
         return len(self.outcome)
 
-    def take(self, rows: Tensor) -> "Units":
+    def take(self, rows: Tensor) -> Self:
         """Some of the units."""
-        return Units(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
 
-    def minibatches(self, size: int, generator: torch.Generator) -> Iterator["Units"]:
+    def minibatches(self, size: int, generator: torch.Generator) -> Iterator[Self]:
         """One pass in a new random order; what is left of it after the last whole batch is dropped."""
         size = min(size, len(self))
         order = torch.randperm(len(self), generator=generator).to(self.outcome.device)

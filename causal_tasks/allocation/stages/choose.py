@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from causal_tasks.allocation.comparison import Comparison, compare_forecasts
 from causal_tasks.allocation.forecast import Forecast
@@ -24,9 +25,10 @@ def choose(context: StageContext) -> dict[str, Uri]:
     fitted = {str(manifest.item) for manifest in context.inputs["fit"]}
     names = [name for name in planned["methods"] if name in fitted]
     forecasts = {name: read_forecast(context, name, users, users.compared) for name in names}
-    nuisance = nuisance_of(users, forecasts)
+    rows = users.compared
+    nuisance = nuisance_of(users.outcome[rows], users.arm[rows], forecasts)
     speaks = forecasts[nuisance] if nuisance else None
-    found = compared(users, users.compared, forecasts, planned["budgets"], planned["weights"], speaks)
+    found = compared(users, rows, forecasts, planned["budgets"], planned["weights"], speaks)
     cards = {name: context.read_json("fit", "card", item=name) for name in names}
     choice = choice_of(found, names) | {"nuisance": nuisance}
     board = [
@@ -35,17 +37,17 @@ def choose(context: StageContext) -> dict[str, Uri]:
     return {"choice": context.write_json("choice.json", choice | {"board": board})}
 
 
-def nuisance_of(users: BudgetUsers, forecasts: Mapping[str, Forecast]) -> str | None:
+def nuisance_of(outcome: NDArray[np.float64], arm: NDArray[np.intp], forecasts: Mapping[str, Forecast]) -> str | None:
     """The method whose forecast speaks for users in another arm; None: the means of arms do.
 
     It is the two-stage one that predicts outcomes best, in mean squared error: the more precise it is, the narrower
     are all intervals, and under known propensities none of them makes an estimate wrong.
 
     Args:
-        users: Of the run.
-        forecasts: Of the users on whom methods are compared, by method.
+        outcome: Shape (n,), of the users on whom methods are compared.
+        arm: Shape (n,), their arms.
+        forecasts: Of these users, by method.
     """
-    outcome, arm = users.outcome[users.compared], users.arm[users.compared]
     rows = np.arange(len(arm))
     errors = {
         name: float(np.mean((outcome - forecast.outcome[rows, arm]) ** 2))
@@ -62,6 +64,7 @@ def compared(
     budgets: Sequence[float],
     weights: Sequence[float],
     nuisance: Forecast | None,
+    allocations: Mapping[str, Sequence[NDArray[np.intp]]] | None = None,
 ) -> Comparison:
     """What the policies of forecasts bring on some of the users.
 
@@ -72,6 +75,7 @@ def compared(
         budgets: Per user.
         weights: How likely each budget is.
         nuisance: Of these users; None: the means of arms.
+        allocations: Arms of these users by name, as ``compare_forecasts`` takes them.
     """
     experiment, prices = users.experiment, users.money.prices
     return compare_forecasts(
@@ -87,6 +91,7 @@ def compared(
         nuisance=nuisance,
         clusters=users.frame["cluster"].to_numpy()[rows] if experiment.cluster else None,
         seed=stated_budgeting(experiment).seed,
+        allocations=allocations,
     )
 
 

@@ -1,12 +1,13 @@
 """Stage ``evaluate``: what the chosen method brings, on users that neither it nor the choice has seen."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from causal_tasks.allocation.comparison import CONTROL, SAME_MIX, Comparison
+from causal_tasks.allocation.forecast import Forecast
+from causal_tasks.allocation.knapsack import Allocation, allocate
 from causal_tasks.allocation.stages.choose import compared
 from causal_tasks.allocation.stages.fit import read_forecast
 from causal_tasks.allocation.stages.users import BudgetUsers
@@ -35,18 +36,19 @@ def evaluate(context: StageContext) -> dict[str, Uri]:
     budgets, weights = planned["budgets"], planned["weights"]
     low, high = planned["spend_range"]
     drawn = low + (high - low) * np.arange(1, CURVE_POINTS + 1) / CURVE_POINTS if high > low else np.array([])
-    found = compared(
-        users, users.measured, forecasts, [*budgets, *drawn], np.ones(len(budgets) + len(drawn)).tolist(), nuisance
-    )
     # Points of the curves weigh nothing in the mean over the budgets that are stated.
-    found = replace(found, weights=np.array([*weights, *np.zeros(len(drawn))]))
+    likely = [*weights, *np.zeros(len(drawn))]
+    spent = [_as_assigned(forecasts[_CHOSEN], budget) for budget in budgets]
+    given = {_CHOSEN: [allocation.arm for allocation in spent]}
+    found = compared(users, users.measured, forecasts, [*budgets, *drawn], likely, nuisance, given)
     evaluation = {
         "budgets": [
             {
                 "policies": _policies(found, at),
                 "differences": _differences(found, at),
                 "constant_shares": dict(zip(context.experiment.arms, found.same_mix_shares[at].tolist(), strict=True)),
-                "notes": _notes(found, budget),
+                "allocated_cost": found.allocated_cost(_CHOSEN, at).model_dump(mode="json"),
+                "notes": [*_notes(found, budget), *_off_forecast(found, at, spent[at])],
             }
             for at, budget in enumerate(budgets)
         ],
@@ -54,6 +56,18 @@ def evaluate(context: StageContext) -> dict[str, Uri]:
         "curve": _curve(found, range(len(budgets), len(budgets) + len(drawn))),
     }
     return {"evaluation": context.write_json("evaluation.json", evaluation)}
+
+
+def _as_assigned(forecast: Forecast, budget: float) -> Allocation:
+    """What the stage ``assign`` would give these users alone, who cost the budget if the forecast is right."""
+    return allocate(forecast.outcome, forecast.cost, budget=budget * len(forecast.cost))
+
+
+def _off_forecast(found: Comparison, at: int, spent: Allocation) -> list[str]:
+    """A code where the arms given cost beyond noise more or less than was forecast of them."""
+    low, high = found.allocated_cost(_CHOSEN, at).interval
+    forecast = spent.cost / len(spent.arm)
+    return ["file_overspends"] if low > forecast else ["file_underspends"] if high < forecast else []
 
 
 def _policies(found: Comparison, at: int) -> dict[str, Any]:
@@ -79,10 +93,12 @@ def _notes(found: Comparison, budget: float) -> list[str]:
 
 
 def _curve(found: Comparison, points: Sequence[int]) -> dict[str, list[dict[str, float]]]:
-    """By policy, spend and gain over control with its interval, from control for everybody upwards."""
+    """By policy, spend and gain over control with its interval, from control for everybody where nothing costs less."""
     start = {"spend": found.cost(CONTROL, 0).estimate, "gain": 0.0, "low": 0.0, "high": 0.0}
+    curves = {name: [_point(found, name, at) for at in points] for name in found.names if name != CONTROL}
     return {
-        _NAMES[name]: [start, *(_point(found, name, at) for at in points)] for name in found.names if name != CONTROL
+        _NAMES[name]: curve if curve and curve[0]["spend"] < start["spend"] else [start, *curve]
+        for name, curve in curves.items()
     }
 
 

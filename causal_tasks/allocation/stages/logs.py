@@ -40,9 +40,19 @@ def read_logs(context: StageContext, users: BudgetUsers, features: list[str]) ->
             f"the outcome {users.money.outcome.name!r} is a ratio, which logs cannot be compared with user by user",
             remedy="name a metric that adds up over users as budgeting.outcome, or leave out methods that need logs",
         )
+    try:
+        return _responses(context, users, features, logs)
+    except InputError as error:
+        # Logs are read as a dataset is: the message must not send its reader to that of the experiment.
+        raise InputError(f"budgeting.logs: {error.message}", remedy=error.remedy) from error
+
+
+def _responses(context: StageContext, users: BudgetUsers, features: list[str], logs: Dataset) -> Responses:
     stated = _as_experiment(context.experiment, users, features, logs)
     with TemporaryDirectory() as folder:
         table = open_dataset(context.storage, logs.uri, Path(folder))
+        if absent := [name for name in features if name not in {*table.columns, *table.folder_keys}]:
+            raise InputError(f"{logs.uri} lacks the features {absent}", remedy="write them, or exclude them everywhere")
         rows = read_dataset(table, stated, logs, threads=context.settings.threads)
     frame = user_rows(rows, stated).to_pandas()
     money, caps = users.money, context.read_json("prepare", "profile")["caps"]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from causal_tasks.allocation.methods import BASELINE, is_two_stage, method
+from causal_tasks.allocation.policy_evaluation import FEWEST_GROUPS
 from causal_tasks.allocation.responses import SMALLEST_ARM
 from causal_tasks.allocation.stages.users import BudgetUsers
 from causal_tasks.allocation.statement import stated_budgeting
@@ -17,13 +18,17 @@ from causal_tasks.storage import Uri
 Arm = Mapping[str, Mapping[str, Any]]
 """``users`` and ``cost`` by what users are for."""
 
+FEWEST_CLUSTERS = 2 * FEWEST_GROUPS
+"""Clusters that show what a policy brings: on half of them its price is chosen, on the others the outcome is read."""
+
 
 def plan(context: StageContext) -> dict[str, Uri]:
     """Write ``items``, the methods, and ``plan``, what they are to do; no method where the data cannot be trusted.
 
     Raises:
         InputError: The statement does not fit the data: arms were not randomised, a method is unknown or lacks logs, a
-            cost is negative, an arm has too few users, a budget is below what the cheapest arm costs.
+            cost is negative, an arm has too few users, users are of too few clusters, a budget is below what the
+            cheapest arm costs.
     """
     experiment = context.experiment
     budgeting = stated_budgeting(experiment)
@@ -36,6 +41,7 @@ def plan(context: StageContext) -> dict[str, Uri]:
         _require_costs(users)
         arms = {label: _arm(users, position) for position, label in enumerate(experiment.arms)}
         _require_users(arms)
+        _require_clusters(users)
         _require_affordable(budgeting, arms)
         spend = [arm["fitted"]["cost"] for arm in arms.values()]
         planned |= {
@@ -101,6 +107,19 @@ def _require_users(arms: Mapping[str, Arm]) -> None:
                     f"{purpose}, fewer than {SMALLEST_ARM}",
                     remedy="leave the arm out of treatments, or wait for more users in it",
                 )
+
+
+def _require_clusters(users: BudgetUsers) -> None:
+    if not users.experiment.cluster:
+        return
+    for purpose, rows in {"compared": users.compared, "measured": users.measured}.items():
+        clusters = users.frame["cluster"][rows].nunique()
+        if clusters < FEWEST_CLUSTERS:
+            raise InputError(
+                f"{users.experiment.cluster!r} has {clusters} clusters among the users on whom methods are {purpose}, "
+                f"fewer than {FEWEST_CLUSTERS}",
+                remedy="wait for more clusters",
+            )
 
 
 def _require_affordable(budgeting: Budgeting, arms: Mapping[str, Arm]) -> None:

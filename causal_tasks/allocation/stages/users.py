@@ -43,7 +43,7 @@ class Money:
         """What the experiment states.
 
         Raises:
-            InputError: It states no budgeting, or the cost is a ratio.
+            InputError: It states no budgeting, or the cost is a ratio or capped.
         """
         budgeting = stated_budgeting(experiment)
         by_name = {metric.name: metric for metric in experiment.metrics}
@@ -51,6 +51,11 @@ class Money:
         if cost and cost.is_ratio:
             raise InputError(
                 f"budgeting.cost {cost.name!r} is a ratio", remedy="name a metric that adds up over users, in money"
+            )
+        if cost and cost.cap:
+            raise InputError(
+                f"budgeting.cost {cost.name!r} has a cap: what exceeds it would be spent without being counted",
+                remedy="state the cost as a metric without cap",
             )
         prices = None if budgeting.prices is None else {arm: budgeting.prices.get(arm, 0.0) for arm in experiment.arms}
         outcome = by_name[budgeting.outcome] if budgeting.outcome else experiment.primary

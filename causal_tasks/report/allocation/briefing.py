@@ -88,6 +88,8 @@ class AllocationBriefing(Briefing):
     def return_in_words(self, per_unit: float) -> str:
         """What a little more money brings, such as ``the next 10 brings about 0.42 orders`` for 0.042.
 
+        Of a metric that should fall it is said what money takes off.
+
         Args:
             per_unit: Benefit of one more unit of money.
         """
@@ -95,7 +97,8 @@ class AllocationBriefing(Briefing):
         gained = numbers.fixed(step * per_unit, numbers.decimals_for(step * per_unit) if per_unit > 0 else 0)
         unit = self.outcome_unit
         spent = self.money.step(step)
-        return self.text("allocation.next", spent=spent, gained=f"{gained} {unit}" if unit else gained)
+        key = "allocation.next" if self.metric(self.result["outcome"]).sign > 0 else "allocation.next_off"
+        return self.text(key, spent=spent, gained=f"{gained} {unit}" if unit else gained)
 
     def shares_in_words(self, shares: Mapping[str, float]) -> str:
         """Which arms most users get, such as ``38% coupon_10, 32% none``."""

@@ -18,7 +18,7 @@ class BudgetRow:
         budget: Per user.
         total: For all users of the run.
         outcome: Expected per user, with its interval.
-        cost: Measured cost per user, with its interval.
+        cost: Measured cost per user of arms given by the method's forecast, as in the file, with its interval.
         over_all: Gain over the same for everybody at that cost.
         over_control: Gain over control for everybody.
         over_two_stage: Gain over the best two-stage method with its interval; a dash where that one was chosen.
@@ -116,17 +116,19 @@ def _ascending(briefing: AllocationBriefing) -> list[Mapping[str, Any]]:
 def _row(briefing: AllocationBriefing, record: Mapping[str, Any]) -> BudgetRow:
     money, outcome, chosen = briefing.money, briefing.result["outcome"], record["policies"]["chosen"]
     differences, more = record["differences"], record["ten_percent_more"]
-    margin = differences["vs_two_stage"]
+    margin, sign = differences["vs_two_stage"], briefing.metric(outcome).sign
     return BudgetRow(
         budget=money.per_user(record["budget"]),
         total=money.total(record["total"]),
         outcome=with_interval(briefing.outcome, chosen["outcome"]),
-        cost=with_interval(numbers.MetricFormat(briefing.language, money.unit, percent=False), chosen["cost"]),
+        cost=with_interval(
+            numbers.MetricFormat(briefing.language, money.unit, percent=False), record["allocated_cost"]
+        ),
         over_all=show_effect(briefing, outcome, differences["vs_constant"]),
         over_control=show_effect(briefing, outcome, differences["vs_control"]),
         over_two_stage=scored(briefing.outcome, margin["estimate"], margin["interval"]) if margin else numbers.MISSING,
         next=briefing.return_in_words(record["marginal_return"]),
-        more=briefing.outcome.size(more) if more else numbers.fixed(0.0, 0),
+        more=briefing.outcome.difference(sign * more) if more else numbers.fixed(0.0, 0),
         column=record["column"],
         notes=briefing.notes(record["notes"]),
     )

@@ -10,8 +10,7 @@ def headline_of(briefing: AllocationBriefing, checks: Checks) -> str:
     code, text = briefing.result["verdict"]["code"], briefing.text
     if not briefing.is_allocated:
         failed = text("words.comma").join(checks.names("fail"))
-        methods = len(briefing.result["methods"]["failed"])
-        return text(f"allocation.headline.{code}", failed=failed, methods=methods)
+        return text(f"allocation.headline.{code}", failed=failed)
     gain = gain_over_all(briefing)
     sentence = text(
         f"allocation.headline.{code}",

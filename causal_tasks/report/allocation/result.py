@@ -103,10 +103,8 @@ def _verdict(findings: AllocationFindings) -> dict[str, Any]:
     reason = findings.validity["reason"]
     if findings.validity["status"] == "invalid":
         return {"code": "invalid", "reason": reason}
-    if not findings.plan["methods"]:
-        return {"code": "not_possible", "reason": reason}
     if findings.evaluation is None:
-        return {"code": "all_failed", "reason": None}
+        return {"code": "not_possible", "reason": reason}
     low, high = findings.evaluation["overall"]["vs_constant"]["interval"]
     code = "targeting_pays" if low > 0 else "targeting_harms" if high < 0 else "targeting_not_shown"
     return {"code": code, "reason": None}
@@ -133,7 +131,7 @@ def _budgets(findings: AllocationFindings, evaluation: Mapping[str, Any] | None)
             spent = findings.spending["by_column"][column]
             told = ("shadow_price", "marginal_return", "ten_percent_more", "shares")
             row |= {"column": column, **{key: spent[key] for key in told}}
-            row |= {key: measured[key] for key in ("policies", "differences", "constant_shares")}
+            row |= {key: measured[key] for key in ("policies", "differences", "constant_shares", "allocated_cost")}
             row["notes"] = list(dict.fromkeys([*measured["notes"], *(n for n in spent["notes"] if ":" not in n)]))
         rows.append(row)
     return rows

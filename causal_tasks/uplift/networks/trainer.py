@@ -120,7 +120,13 @@ def solve_epsilon(network: ArmNetwork, objective: Objective, rows: Rows) -> None
 
 @contextmanager
 def threads(number: int) -> Iterator[None]:
-    """Let torch use so many threads; afterwards as many as before."""
+    """Let torch use so many threads; afterwards as many as before.
+
+    Raises:
+        InputError: ``number`` is below 1.
+    """
+    if number < 1:
+        raise InputError(f"n_jobs is {number}", remedy="use at least one thread")
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:

@@ -10,6 +10,7 @@ from benchmarks.allocation.estimators import fixed_policy_error, quadratic_nuisa
 from causal_tasks.allocation.comparison import CONTROL, SAME_MIX, compare_forecasts
 from causal_tasks.allocation.expected_outcomes import expected_outcome
 from causal_tasks.allocation.forecast import Forecast
+from causal_tasks.allocation.knapsack import allocate
 from causal_tasks.allocation.policy_evaluation import PRICES, Mix, price_grid, price_position
 from causal_tasks.data.coupon_problems import CouponProblem, dose_problem
 from causal_tasks.errors import InputError
@@ -247,6 +248,33 @@ def test_weights_of_budgets_weigh_the_mean() -> None:
     assert found.weights.tolist() == [0.75, 0.25]
 
 
+def test_a_budget_of_no_weight_may_lie_below_the_cheapest_arm_which_everybody_gets_then() -> None:
+    arguments = {**two_kinds(), "baseline": SAME_MIX, "budgets": [1.5, 0.5], "cost": {0: 1.0, 1: 2.0}}
+    found = compare_forecasts(**arguments, weights=[1, 0])
+    for name in found.names:
+        assert found.cost(name, 1).estimate == pytest.approx(1.0)
+        assert found.outcome(name, 1) == found.outcome(CONTROL)
+
+
+def test_a_budget_that_is_just_what_the_cheapest_arm_costs_is_no_less_for_being_rounded() -> None:
+    arguments = {**two_kinds(), "baseline": SAME_MIX, "budgets": [0.3], "cost": {0: 0.3, 1: 2.0}}
+    assert compare_forecasts(**arguments).cost(SAME_MIX).estimate == pytest.approx(0.3)
+
+
+def test_arms_given_by_a_wrong_forecast_of_costs_cost_what_they_do_and_not_the_budget() -> None:
+    problem = dose_problem(3_000, seed=2)
+    half = Forecast.checked(problem.true_outcome, problem.true_cost / 2)
+    arm = allocate(*half, budget=0.3 * 3_000).arm
+    found = compare_forecasts(
+        **seen(problem), forecasts={"half": half}, baseline=CONTROL, budgets=[0.3], allocations={"half": [arm]}
+    )
+    true = float(problem.true_cost[np.arange(3_000), arm].mean())
+    low, high = found.allocated_cost("half", 0).interval
+    assert low < true < high
+    assert found.cost("half").interval[1] < true
+    assert low > 0.5
+
+
 @pytest.mark.parametrize("estimator", ["aipw", "hajek"])
 def test_a_constant_added_to_all_outcomes_is_added_to_all_values(estimator: Any) -> None:
     problem = dose_problem(2_000, seed=6)
@@ -316,6 +344,7 @@ def test_a_larger_budget_never_means_a_higher_price_however_noisy_costs_are(seed
         ({"budgets": [0.5], "cost": {0: 1.0, 1: 2.0}}, "below 1, the cost of 0"),
         ({"weights": [1.0, 2.0]}, "weights has 2 rows"),
         ({"weights": [0.0]}, "weights are"),
+        ({"budgets": [0.5, 0.6], "weights": [1.5, -0.5]}, "weights are"),
         ({"estimator": "ips"}, "'ips' is unknown"),
         ({"replicates": 1}, "1 replicates"),
         ({"folds": 1}, "to 1 folds"),

@@ -235,3 +235,11 @@ def test_float32_matrices_are_never_copied():
     tracemalloc.stop()
     assert found.cost == pytest.approx(budget, rel=1e-4)
     assert peak < 0.9 * outcome.nbytes
+
+
+@pytest.mark.parametrize("method", ["lagrangian", "greedy", "milp"])
+def test_the_price_of_the_cheapest_arm_for_everybody_is_enough_however_it_is_rounded(method):
+    outcome = np.tile([0.0, 1.0], (3000, 1))
+    found = allocate(outcome, [0.3, 0.7], budget=3000 * 0.3, method=method)
+    assert (found.arm == 0).all()
+    assert budget_path(outcome, [0.3, 0.7]).value_at(3000 * 0.3) == 0

@@ -92,16 +92,14 @@ def result(code: str = "targeting_pays", **changes: Any) -> dict[str, Any]:
         },
     }
     told |= _nothing(amounts) if gain is None else _allocated(gain, arms, amounts)
-    if code in {"invalid", "not_possible"}:
+    if gain is None:
         told |= {"spend_range": None, "users": told["users"] | {"allocated": None}}
-        told["methods"]["failed"] = {}
     return told | changes
 
 
 def _nothing(amounts: tuple[float, ...]) -> dict[str, Any]:
-    failed = {"decision_focused": FAILURE, "two_stage_t_lightgbm": None}
     return {
-        "methods": {"chosen": None, "baseline": None, "reason": None, "level": None, "board": [], "failed": failed},
+        "methods": {"chosen": None, "baseline": None, "reason": None, "level": None, "board": [], "failed": {}},
         "overall": None,
         "budgets": [{"budget": budget, "weight": 1 / len(amounts), "total": 1e5 * budget} for budget in amounts],
         "curve": {},
@@ -162,6 +160,7 @@ def _budget(budget: float, gain: float, arms: tuple[str, ...], amounts: tuple[fl
             "vs_control": estimate(0.12 + 0.3 * reach + gain, 0.034),
             "vs_two_stage": estimate(0.031, 0.014),
         },
+        "allocated_cost": estimate(1.01 * budget, 0.007),
         "column": f"arm__{budget:g}",
         "notes": [],
     }

@@ -11,7 +11,7 @@ from tests.unit.report.conftest import HOSTILE
 from tests.unit.report.test_message import names
 
 LINK = "https://store.example.com/lake/allocation.html?X-Amz-Expires=86400"
-CODES = ("targeting_pays", "targeting_not_shown", "targeting_harms", "invalid", "not_possible", "all_failed")
+CODES = ("targeting_pays", "targeting_not_shown", "targeting_harms", "invalid", "not_possible")
 
 
 def content(result, language="en", link=LINK, **arguments):
@@ -55,7 +55,6 @@ def test_nothing_allocated_pushes_no_budget_and_no_method():
     text = content(sample.result("invalid"))
     assert "- " not in text
     assert "Method:" not in text
-    assert "Methods: 2 of 2 methods failed" in content(sample.result("all_failed"))
 
 
 def test_a_changed_result_is_marked_and_a_picture_travels_along():

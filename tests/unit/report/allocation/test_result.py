@@ -28,6 +28,7 @@ MEASURED = {
     "policies": POLICIES,
     "differences": {"vs_constant": estimate(0.3), "vs_two_stage": None},
     "constant_shares": {"none": 1.0},
+    "allocated_cost": estimate(0.21),
     "notes": ["budget_not_binding"],
 }
 SPENT = {"shadow_price": 1.5, "marginal_return": 1.4, "ten_percent_more": 0.1, "shares": {"none": 1.0}}
