@@ -85,7 +85,7 @@ def reallocate(
             uri(output),
             budget=amount,
             per_user=budget is None,
-            capacity={arm: int(users) for arm, users in _by_arm(capacity or [], "capacity").items()},
+            capacity=_capacities(capacity or []),
             unit=unit,
             new_levels=new_levels,
             settings=settings_of(lake),
@@ -101,6 +101,18 @@ def reallocate(
     )
     show(f"arms:     {_shares(spent['shares'], list(spent['shares']))}")
     show(f"file:     {written.uri} ({written.rows:,} rows)")
+
+
+def _capacities(stated: Sequence[str]) -> dict[str, int]:
+    """Users by arm from ARM=USERS.
+
+    Raises:
+        InputError: One is not of that form, or no whole number.
+    """
+    numbers = _by_arm(stated, "capacity")
+    if broken := {arm: users for arm, users in numbers.items() if not users.is_integer()}:
+        raise InputError(f"--capacity is no whole number of users: {broken}", remedy="write --capacity coupon_10=500")
+    return {arm: int(users) for arm, users in numbers.items()}
 
 
 def _by_arm(stated: Sequence[str], option: str) -> dict[str, float]:

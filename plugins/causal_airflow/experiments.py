@@ -130,10 +130,11 @@ def _is_ready(experiment: Experiment, now: datetime) -> bool:
 def _has_run(experiment: Experiment, settings: Settings, storage: Storage) -> bool:
     """Whether mining the experiment has begun; a failed run is for a person to clear, not to trigger again.
 
-    A run folder in which no pipeline left its mark is of an earlier version, which only mined.
+    An earlier version, which only mined, left no mark: its run folder has none, or a record of what was mined beside
+    that of a budget spent since.
     """
     run = run_uri(experiment, settings)
-    if storage.exists(begun_uri(run, MINE.name)):
+    if storage.exists(begun_uri(run, MINE.name)) or storage.exists(f"{run}/{MINE.record}"):
         return True
     return storage.exists(f"{run}/experiment.json") and not storage.exists(begun_uri(run, ALLOCATE.name))
 

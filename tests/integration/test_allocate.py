@@ -97,6 +97,8 @@ def test_the_same_users_allocated_by_hand_get_the_same_arms(lake, result, tmp_pa
         (("allocate", "coupons", "--logs", "nowhere.parquet", "--method", "pooled"), "nowhere.parquet"),
         (("reallocate", "coupons.r7", "t.parquet", "o.parquet", "--budget", "1"), "there is no run at"),
         (("reallocate", "coupons.r1", "t.parquet", "o.parquet"), "give either --budget or --budget-per-user"),
+        (("reallocate", "coupons.r1", "t.parquet", "o.parquet", "--budget", "1", "--capacity", "a=2.7"), "whole"),
+        (("reallocate", "coupons.r1", "t.parquet", "o.parquet", "--budget", "1", "--capacity", "a=nan"), "whole"),
     ],
 )
 def test_wrong_input_ends_with_2_and_its_cause(arguments, complaint, lake, result):

@@ -84,6 +84,16 @@ def test_an_experiment_whose_budget_was_spent_first_is_mined_all_the_same(lake: 
     assert lake.found() == []
 
 
+def test_an_experiment_that_an_earlier_version_mined_is_not_mined_again_after_its_budget_was_spent(lake: Lake) -> None:
+    lake.put("mined.json", ended_at=ended(30))
+    run = RunFolder.open(
+        Experiment.model_validate(EXPERIMENT | {"experiment_id": "mined", "ended_at": ended(30)}), lake.settings
+    )
+    run.storage.write_json(f"{run.uri}/{MINE.record}", {})
+    run.storage.write_bytes(begun_uri(run.uri, ALLOCATE.name), b"")
+    assert lake.found() == []
+
+
 def test_an_experiment_is_ready_the_moment_its_late_data_has_settled(lake: Lake) -> None:
     lake.put("demo.json", ended_at=ended(1), settle_hours=24)
     assert lake.found(NOW - timedelta(seconds=1)) == []

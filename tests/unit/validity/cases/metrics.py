@@ -101,8 +101,8 @@ CASES = {
         value=2,
         subject="ctr",
         spoil=setting(num__ctr=0.0),
-        zh="指标在某个组内取值全部相同，该指标的结果没有意义。",
-        en="The metric has one single value within an arm; its result means nothing.",
+        zh="指标在某个组内取值全部相同。若是该组本来没有的成本，属正常；否则该指标的结果没有意义。",
+        en="The metric has one single value within an arm. That is right for a cost which this arm never has; else its result means nothing.",
     ),
     "few users hold most of a metric": Case(
         "heavy_tail",
