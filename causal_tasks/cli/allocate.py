@@ -141,22 +141,31 @@ def _summarise(folder: RunFolder) -> None:
     terminal.console.print(f"\n{content.headline}", style="bold", markup=False, highlight=False)
     terminal.console.print(content.action, markup=False, highlight=False)
     if result["overall"]:
-        terminal.console.print(_table(result))
+        terminal.console.print(_values(result), _arms(result))
         show(f"\nmethod: {result['methods']['chosen']} ({result['methods']['reason']})")
         show(f"file:   {folder.uri}/{result['run']['allocation']}")
     show(f"report: {folder.uri}/{ALLOCATE.published('report')}")
 
 
-def _table(result: Mapping[str, Any]) -> Table:
-    table = Table("budget per user", "outcome", "above the same for all", "the next 1 brings", "arms")
+def _values(result: Mapping[str, Any]) -> Table:
+    """What every budget brings."""
+    table = Table("budget per user", "outcome per user", "above the same for all", "the next 1 brings")
     for row in result["budgets"]:
         table.add_row(
             Text(f"{row['budget']:g}"),
             Text(_estimate(row["policies"]["chosen"]["outcome"], sign="")),
             Text(_estimate(row["differences"]["vs_constant"], sign="+")),
             Text(f"{row['shadow_price']:.3g}"),
-            Text(_shares(row["shares"], result["arms"])),
         )
+    return table
+
+
+def _arms(result: Mapping[str, Any]) -> Table:
+    """Share of users by arm at every budget."""
+    budgets = result["budgets"]
+    table = Table("share of users", *(f"at {row['budget']:g}" for row in budgets))
+    for arm in result["arms"]:
+        table.add_row(Text(arm), *(Text(f"{row['shares'][arm]:.1%}") for row in budgets))
     return table
 
 
