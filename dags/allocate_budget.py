@@ -2,6 +2,7 @@
 
 from airflow.sdk import DAG, Param
 from causal_airflow.notify_task import notify_task
+from causal_airflow.params import DELIVERY, EXPERIMENT
 from causal_airflow.settings import Orchestration, Tag
 from causal_airflow.stage_task import stage_task
 
@@ -41,12 +42,7 @@ with DAG(
     tags=[Tag.BUDGETS],
     default_args=Orchestration().task_defaults(),
     params={
-        "experiment": Param(
-            type="string",
-            minLength=1,
-            title="Experiment",
-            description="Its id, or the address of its file: s3://bucket/experiments/name.json",
-        ),
+        **EXPERIMENT,
         "revision": Param(
             None,
             type=["integer", "null"],
@@ -86,17 +82,7 @@ with DAG(
             title="Logs",
             description="Address of a table of users whose arms were not drawn at random; empty: as stated",
         ),
-        "notify": Param(True, type="boolean", title="Tell the group"),
-        "languages": Param(
-            None,
-            type=["array", "null"],
-            items={"type": "string", "enum": ["zh", "en"]},
-            examples=["zh", "en"],
-            minItems=1,
-            uniqueItems=True,
-            title="Languages",
-            description="Of report and message, the message's first; empty: as the experiment states",
-        ),
+        **DELIVERY,
     },
 ):
     tasks = {}

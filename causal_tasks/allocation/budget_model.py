@@ -14,7 +14,7 @@ from causal_tasks.allocation.forecast import Forecast
 from causal_tasks.allocation.responses import Propensity, Responses
 from causal_tasks.base_models import DesignMatrix, Features, StoredDesign, deciding
 from causal_tasks.errors import InputError
-from causal_tasks.uplift.saved_model import ModelDescription
+from causal_tasks.uplift.saved_model import ModelDescription, require_lasting_labels
 
 
 class BudgetModel(BaseEstimator, ABC):  # type: ignore[misc]
@@ -143,11 +143,7 @@ class BudgetModel(BaseEstimator, ABC):  # type: ignore[misc]
             InputError: Arms are labelled by neither text nor numbers.
         """
         check_is_fitted(self, "arms_")
-        if other := sorted({type(arm).__name__ for arm in self.arms_ if not isinstance(arm, str | int | float)}):
-            raise InputError(
-                f"the arms {list(self.arms_)} are of type {', '.join(other)}, which a saved model would not keep",
-                remedy="label arms by text or numbers where models are to be saved",
-            )
+        require_lasting_labels(self.arms_)
         folder.mkdir(parents=True, exist_ok=True)
         state = {
             "model": self._write(folder),

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from causal_tasks.allocation.budget_model import BudgetModel
 from causal_tasks.allocation.contrasts import (
     Contrasts,
     Differences,
@@ -18,13 +17,14 @@ from causal_tasks.allocation.contrasts import (
     suitable_kind,
 )
 from causal_tasks.allocation.forecast import Forecast
+from causal_tasks.allocation.network_model import LearnedByNetworks
 from causal_tasks.allocation.responses import Responses
 from causal_tasks.base_models import DesignMatrix, Features
 from causal_tasks.errors import InputError
 
 if TYPE_CHECKING:
     from causal_tasks.allocation.networks.decision_value import UnbiasedLevels
-    from causal_tasks.allocation.networks.training import Schedule, Training
+    from causal_tasks.allocation.networks.training import Training
 
 AnyKind = Literal["auto", "uplift_rank", "direct_roi", "marginal_roi"]
 Means = Literal["unit", "arm"]
@@ -40,7 +40,7 @@ _SMALLEST_STEP = 0.05
 of the return."""
 
 
-class DecisionFactor(BudgetModel):
+class DecisionFactor(LearnedByNetworks):
     """A network that learns what an allocation sorts units by, without a model of the outcome.
 
     A unit of cost is spent where it brings most. What decides is therefore one number for each pair of arms, which can
@@ -134,11 +134,6 @@ class DecisionFactor(BudgetModel):
         return factor[:, 0] if len(self.arms_) == 2 else factor
 
     @property
-    def library(self) -> str:
-        """Module whose version decides whether a saved model can be read."""
-        return "torch"
-
-    @property
     def features_(self) -> Features:
         """The features it was fitted on, with their levels."""
         return self.network_.encoding.features
@@ -212,19 +207,6 @@ class DecisionFactor(BudgetModel):
         if self.largest_return is not None:
             return self.largest_return
         return _ABOVE_AVERAGE * float(((np.abs(gain.mean) + 2 * gain.standard_error) / extra_cost.mean).max())
-
-    @property
-    def _schedule(self) -> "Schedule":
-        from causal_tasks.allocation.networks.training import Schedule
-
-        return Schedule(
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            batch_size=self.batch_size,
-            epochs=self.epochs,
-            patience=self.patience,
-            seed=self.random_state,
-        )
 
     @property
     def _where(self) -> dict[str, Any]:

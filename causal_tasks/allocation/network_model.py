@@ -13,10 +13,8 @@ if TYPE_CHECKING:
     from causal_tasks.allocation.networks.training import Schedule
 
 
-class NetworkModel(BudgetModel):
-    """A budget model whose forecast is that of a network, ``forecaster_``."""
-
-    forecaster_: "Forecaster"
+class LearnedByNetworks(BudgetModel):
+    """A budget model whose networks all learn by one schedule."""
 
     learning_rate: float
     weight_decay: float
@@ -32,11 +30,6 @@ class NetworkModel(BudgetModel):
         return "torch"
 
     @property
-    def features_(self) -> Features:
-        """The features it was fitted on, with their levels."""
-        return self.forecaster_.encoding.features
-
-    @property
     def _schedule(self) -> "Schedule":
         from causal_tasks.allocation.networks.training import Schedule
 
@@ -48,6 +41,17 @@ class NetworkModel(BudgetModel):
             patience=self.patience,
             seed=self.random_state,
         )
+
+
+class NetworkModel(LearnedByNetworks):
+    """A budget model whose forecast is that of a network, ``forecaster_``."""
+
+    forecaster_: "Forecaster"
+
+    @property
+    def features_(self) -> Features:
+        """The features it was fitted on, with their levels."""
+        return self.forecaster_.encoding.features
 
     def _predict(self, chunk: DesignMatrix) -> Forecast:
         from causal_tasks.uplift.networks.trainer import threads

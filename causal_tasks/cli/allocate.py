@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from causal_tasks.cli import terminal
 from causal_tasks.cli.runs import run_with_progress
-from causal_tasks.cli.terminal import Lake, Revision, experiment_address, settings_of, show, uri
+from causal_tasks.cli.terminal import Lake, Revision, experiment_address, rows_bar, settings_of, show, uri
 from causal_tasks.errors import InputError
 from causal_tasks.pipelines import ALLOCATE
 from causal_tasks.pipelines.execution import load_experiment, require_ready
@@ -69,16 +68,7 @@ def reallocate(
     amount = budget if budget is not None else budget_per_user
     if amount is None or (budget is not None and budget_per_user is not None):
         raise InputError("a budget is for all users or per user", remedy="give either --budget or --budget-per-user")
-    bar = Progress(
-        TextColumn("predicting"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=terminal.errors,
-        disable=not terminal.errors.is_terminal,
-    )
-    with bar:
-        task = bar.add_task("predicting", total=None)
+    with rows_bar("predicting") as progress:
         written = spend_anew(
             run,
             uri(table),
@@ -89,7 +79,7 @@ def reallocate(
             unit=unit,
             new_levels=new_levels,
             settings=settings_of(lake),
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=progress,
         )
     spent = written.spending[ARM]
     for name, rows in written.new_levels.items():

@@ -4,10 +4,8 @@ import time
 from typing import Annotated, Literal
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from causal_tasks.cli import terminal
-from causal_tasks.cli.terminal import Lake, settings_of, show
+from causal_tasks.cli.terminal import Lake, rows_bar, settings_of, show
 
 
 def score(
@@ -33,16 +31,7 @@ def score(
     from causal_tasks.uplift.scoring import score_table
 
     began = time.monotonic()
-    bar = Progress(
-        TextColumn("scoring"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=terminal.errors,
-        disable=not terminal.errors.is_terminal,
-    )
-    with bar:
-        task = bar.add_task("scoring", total=None)
+    with rows_bar("scoring") as progress:
         scored = score_table(
             model,
             table,
@@ -50,7 +39,7 @@ def score(
             unit=unit,
             new_levels=new_levels,
             settings=settings_of(lake),
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=progress,
         )
     for column in scored.rules:
         mined = column.mined

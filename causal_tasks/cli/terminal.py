@@ -1,10 +1,13 @@
 """What all commands share: where they print, and how addresses on the command line are read."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from causal_tasks.settings import Settings
 from causal_tasks.storage import Uri
@@ -29,6 +32,22 @@ def settings_of(lake: str | None) -> Settings:
 def experiment_address(experiment: str) -> str:
     """The address of an experiment's file where there is one of that name, else the id as it is."""
     return uri(experiment) if Path(experiment).is_file() else experiment
+
+
+@contextmanager
+def rows_bar(description: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, and what to call with rows done and rows of the table to move it."""
+    bar = Progress(
+        TextColumn(description),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=errors,
+        disable=not errors.is_terminal,
+    )
+    with bar:
+        task = bar.add_task(description, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def show(text: str, *, style: str | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from causal_tasks.lake import ALLOCATION_RECORD
 from causal_tasks.pipelines.declaration import Pipeline, Resources, Stage
-from causal_tasks.pipelines.mine import DESIGN, MINE
+from causal_tasks.pipelines.mine import DESIGN, MINE, REPORTED
 
 ALLOCATE = Pipeline(
     name="allocate_budget",
@@ -57,25 +57,7 @@ ALLOCATE = Pipeline(
             name="report_allocation",
             run="causal_tasks.report.allocation.stage:report_allocation",
             code=1,
-            reads=(
-                *DESIGN,
-                "revision",
-                "name",
-                "owner",
-                "unit",
-                "eligible",
-                "follows",
-                "started_at",
-                "ended_at",
-                "dataset",
-                "window",
-                "metrics",
-                "features",
-                "thresholds",
-                "mining",
-                "budgeting",
-                "delivery",
-            ),
+            reads=(*REPORTED, "budgeting"),
             needs=("prepare", "validate", "plan"),
             wants=("fit", "choose", "assign", "evaluate"),
             survives_failures=True,

@@ -5,6 +5,26 @@ from causal_tasks.pipelines.declaration import Pipeline, Resources, Stage
 DESIGN = ("experiment_id", "control", "treatments", "shares", "randomized", "cluster")
 """Fields of the statement that say how units came into arms."""
 
+REPORTED = (
+    *DESIGN,
+    "revision",
+    "name",
+    "owner",
+    "unit",
+    "eligible",
+    "follows",
+    "started_at",
+    "ended_at",
+    "dataset",
+    "window",
+    "metrics",
+    "features",
+    "thresholds",
+    "mining",
+    "delivery",
+)
+"""Fields of the statement that a report tells or is told in."""
+
 MINE = Pipeline(
     name="mine_subpopulations",
     stages=(
@@ -115,24 +135,7 @@ MINE = Pipeline(
             name="report",
             run="causal_tasks.report.stage:report",
             code=2,
-            reads=(
-                *DESIGN,
-                "revision",
-                "name",
-                "owner",
-                "unit",
-                "eligible",
-                "follows",
-                "started_at",
-                "ended_at",
-                "dataset",
-                "window",
-                "metrics",
-                "features",
-                "thresholds",
-                "mining",
-                "delivery",
-            ),
+            reads=REPORTED,
             needs=("prepare", "validate", "measure"),
             wants=("train", "shortlist", "tune", "select", "replicate", "mine"),
             survives_failures=True,

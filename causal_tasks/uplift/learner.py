@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from causal_tasks.base_models import DesignMatrix, Features, Range, StoredDesign
 from causal_tasks.errors import InputError
 from causal_tasks.evaluation import auuc
-from causal_tasks.uplift.saved_model import ModelDescription
+from causal_tasks.uplift.saved_model import ModelDescription, require_lasting_labels
 from causal_tasks.uplift.training_data import TrainingData
 
 Effects = NDArray[np.float32]
@@ -178,11 +178,7 @@ class UpliftLearner(BaseEstimator, ABC):  # type: ignore[misc]
         """
         check_is_fitted(self, "treatments_")
         self._require_savable()
-        if other := sorted({type(arm).__name__ for arm in self.arms_ if not isinstance(arm, str | int | float)}):
-            raise InputError(
-                f"the arms {list(self.arms_)} are of type {', '.join(other)}, which a saved model would not keep",
-                remedy="label arms by text or numbers where models are to be saved",
-            )
+        require_lasting_labels(self.arms_)
         folder.mkdir(parents=True, exist_ok=True)
         state = self._write(folder)
         ModelDescription.of(self, state, folder).write(folder)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -124,6 +125,19 @@ class ModelDescription(BaseModel):
                     f"{path} {'has changed since it was saved' if path.exists() else 'is missing'}",
                     remedy="restore the folder as it was saved, or fit and save the model again",
                 )
+
+
+def require_lasting_labels(arms: Sequence[Any]) -> None:
+    """Refuse labels of arms that JSON would not give back as they are.
+
+    Raises:
+        InputError: A label is neither text nor a number.
+    """
+    if other := sorted({type(arm).__name__ for arm in arms if not isinstance(arm, str | int | float)}):
+        raise InputError(
+            f"the arms {list(arms)} are of type {', '.join(other)}, which a saved model would not keep",
+            remedy="label arms by text or numbers where models are to be saved",
+        )
 
 
 def _digest(path: Path) -> str:
