@@ -13,9 +13,12 @@ from causal_tasks.allocation.methods import is_two_stage
 from causal_tasks.allocation.stages.fit import read_forecast
 from causal_tasks.allocation.stages.users import BudgetUsers, Mask
 from causal_tasks.allocation.statement import stated_budgeting
-from causal_tasks.evaluation.estimate import LEVEL
+from causal_tasks.evaluation.estimate import LEVEL, Estimate
 from causal_tasks.run_folder import StageContext
 from causal_tasks.storage import Uri
+
+MARGIN = 1.0
+"""Standard errors by which a method must beat the best two-stage one to be chosen: one, as in cross-validation."""
 
 
 def choose(context: StageContext) -> dict[str, Uri]:
@@ -95,19 +98,21 @@ def compared(
     )
 
 
-def choice_of(found: Comparison, names: Sequence[str]) -> dict[str, Any]:
-    """The best of the methods that beat the best two-stage one beyond noise, else that one.
+def choice_of(found: Comparison, names: Sequence[str], *, margin: float = MARGIN) -> dict[str, Any]:
+    """The best of the methods that beat the best two-stage one by a margin, else that one.
 
-    A method beats it where the interval of the paired difference lies above zero. The more methods are held against
-    it, the wider their intervals (Bonferroni), so that one of many is not chosen for its luck.
+    The margin is in standard errors of the paired difference. None at all would leave the simpler method for the luck
+    of one among many; the certainty of an interval would keep it where another has all but proved to be better, and a
+    wrong choice costs no more than the noise in which it was made. ``docs/allocation-measured.md`` has all three.
 
     Args:
         found: On users that no method was fitted on.
         names: Of the methods.
+        margin: Standard errors.
 
     Returns:
         ``chosen``, ``baseline`` (None where no two-stage method is left), ``reason``, ``level`` of the intervals of
-        differences, and ``board``, the methods by value, best first.
+        differences, which hold for all methods at once (Bonferroni), and ``board``, the methods by value, best first.
     """
     value = {name: found.outcome(name).estimate for name in names}
     two_stage = [name for name in names if is_two_stage(name)]
@@ -117,7 +122,7 @@ def choice_of(found: Comparison, names: Sequence[str]) -> dict[str, Any]:
     careful = replace(found, level=level)
     others = [name for name in names if name != baseline] if baseline else []
     differences = {name: careful.difference(name, baseline) for name in others}
-    better = [name for name in challengers if name in differences and differences[name].interval[0] > 0]
+    better = [name for name in challengers if name in differences and _is_beyond(differences[name], margin)]
     best = max(names, key=value.__getitem__)
     chosen = max(better, key=value.__getitem__) if better else baseline or best
     return {
@@ -136,6 +141,10 @@ def choice_of(found: Comparison, names: Sequence[str]) -> dict[str, Any]:
             for name in sorted(names, key=lambda name: (-value[name], name))
         ],
     }
+
+
+def _is_beyond(difference: Estimate, margin: float) -> bool:
+    return difference.estimate > margin * difference.standard_error
 
 
 def _reason(chosen: str, baseline: str | None, best: str, challengers: Sequence[str]) -> str:

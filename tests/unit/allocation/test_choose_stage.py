@@ -1,4 +1,4 @@
-"""Which method is chosen: the best two-stage one, unless another beats it beyond noise."""
+"""Which method is chosen: the best two-stage one, unless another beats it by a standard error."""
 
 import numpy as np
 import pytest
@@ -44,14 +44,14 @@ def chosen(**methods):
     return choice_of(comparison(**methods), list(methods))
 
 
-def test_a_method_that_beats_the_best_two_stage_one_beyond_noise_is_chosen():
+def test_a_method_that_beats_the_best_two_stage_one_by_a_standard_error_is_chosen():
     choice = chosen(**{T: (5.0, 0.0), S: (5.2, 0.0)}, decision_focused=(6.0, 0.1))
     assert (choice["chosen"], choice["baseline"], choice["reason"]) == ("decision_focused", S, "better")
     assert [row["method"] for row in choice["board"]] == ["decision_focused", S, T]
 
 
 def test_one_that_only_looks_better_is_not():
-    choice = chosen(**{T: (5.0, 0.0)}, decision_focused=(5.15, 0.1))
+    choice = chosen(**{T: (5.0, 0.0)}, decision_focused=(5.09, 0.1))
     assert (choice["chosen"], choice["reason"]) == (T, "not_distinguishable")
 
 
@@ -60,7 +60,7 @@ def test_a_smaller_gain_that_is_certain_goes_before_a_larger_one_that_is_not():
     assert (choice["chosen"], choice["reason"]) == ("decision_focused", "better")
 
 
-def test_the_more_methods_are_held_against_the_yardstick_the_wider_their_intervals():
+def test_the_more_methods_are_held_against_the_yardstick_the_wider_the_intervals_that_are_shown():
     alone = chosen(**{T: (5.0, 0.0)}, clusters=(5.21, 0.1))
     many = chosen(
         **{T: (5.0, 0.0)},
@@ -69,8 +69,14 @@ def test_the_more_methods_are_held_against_the_yardstick_the_wider_their_interva
         decision_factor=(4.0, 0.1),
         bilevel=(4.0, 0.1),
     )
-    assert (alone["chosen"], many["chosen"]) == ("clusters", T)
+    assert alone["chosen"] == many["chosen"] == "clusters"
     assert (alone["level"], many["level"]) == (0.95, pytest.approx(1 - 0.05 / 4))
+
+
+def test_the_margin_is_in_standard_errors_of_the_difference():
+    found = comparison(**{T: (5.0, 0.0)}, clusters=(5.15, 0.1))
+    picks = [choice_of(found, (T, "clusters"), margin=margin)["chosen"] for margin in (0.0, 1.4, 1.6)]
+    assert picks == ["clusters", "clusters", T]
 
 
 def test_where_nothing_looks_better_the_yardstick_is_kept_as_the_best():

@@ -175,7 +175,9 @@ def test_where_two_stage_was_chosen_there_is_no_margin_over_it():
         record["differences"]["vs_two_stage"] = None
     methods = tell_allocation(result, "en").methods
     assert methods.margin is None
-    assert methods.standing.startswith("decision_focused looked better on these users, but not by more than noise")
+    assert methods.standing.startswith(
+        "decision_focused looked better on these users, but by less than one standard error"
+    )
     assert [row.state for row in methods.rows] == ["other", "chosen", "other", "other"]
 
 
