@@ -42,6 +42,7 @@ class Case:
 CASES = (
     Case("12,500 users, noise 1", 12_500, 1.0),
     Case("12,500 users, noise 3", 12_500, 3.0),
+    Case("12,500 users, noise 10", 12_500, 10.0),
     Case("40,000 users, noise 3", 40_000, 3.0),
 )
 
