@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_tasks.allocation.forecast import Forecast
+from causal_tasks.allocation.forecast import ROUNDING, Forecast
 from causal_tasks.allocation.knapsack.hulls import Arms, Increments, Rows, by_arm, chunks, climb
 
 SAMPLE = 8192
@@ -71,7 +71,7 @@ def steepest(forecast: Forecast) -> float:
         extra = cost - np.take_along_axis(cost, base, axis=0)
         slopes = np.divide(gain, extra, out=np.zeros_like(gain), where=extra > 0)
         highest = max(highest, float(slopes.max()))
-    return highest * 1.000001 + 1e-12
+    return highest * (1 + ROUNDING) + 1e-12
 
 
 def total(values: NDArray[np.float32], arm: NDArray[np.integer[Any]]) -> float:

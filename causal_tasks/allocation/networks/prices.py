@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_tasks.allocation.forecast import Forecast
+from causal_tasks.allocation.forecast import ROUNDING, Forecast
 from causal_tasks.allocation.knapsack.path import BudgetPath
 from causal_tasks.effects.arguments import finite, require_rows
 from causal_tasks.errors import InputError
@@ -16,13 +16,6 @@ Vector = NDArray[np.float64]
 
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 """Of the way from everybody's cheapest arm to the dearest: the budgets where none are declared."""
-
-BEYOND = 1.000001
-"""Times the steepest slope of all, a price at which everybody takes the cheapest arm."""
-
-
-ROUNDING = 1e-6
-"""Share of a cost by which 32-bit numbers may be off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +89,7 @@ def prices_of(forecast: Forecast, budgets: Vector) -> Vector:
     """
     path = BudgetPath.of(forecast)
     kept = np.searchsorted(path.spend, budgets * len(forecast.cost), side="right") - 1
-    return np.where(kept < 0, path.price[0] * BEYOND, path.price[np.maximum(kept, 0)])
+    return np.where(kept < 0, path.price[0] * (1 + ROUNDING), path.price[np.maximum(kept, 0)])
 
 
 def score_spread(forecast: Forecast, prices: Vector) -> float:
