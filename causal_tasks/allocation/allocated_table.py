@@ -1,12 +1,11 @@
 """Spends budgets on the users of a table: two passes over it, so that memory does not grow with its features."""
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,15 +20,13 @@ from causal_tasks.errors import InputError
 from causal_tasks.storage import Storage, Uri
 from causal_tasks.uplift.feature_table import FeatureTable
 from causal_tasks.uplift.new_parquet import new_parquet
-from causal_tasks.uplift.scoring import unknown_levels
+from causal_tasks.uplift.user_batches import NewLevels, Progress, user_batches, written_schema
 
 MORE = 1.1
 """What is asked beside every budget: what ten per cent more would bring."""
 
 METADATA = "causal_tasks.allocation"
 """Key of the Parquet file's metadata that holds the summary."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ def write_allocation(
     uri: Uri,
     unit: str,
     about: Mapping[str, Any],
-    new_levels: Literal["error", "missing"] = "error",
+    new_levels: NewLevels = "error",
     progress: Progress | None = None,
 ) -> AllocatedTable:
     """Write who gets which arm of every row of a table, in its order.
@@ -147,24 +144,15 @@ def _predict(
     table: FeatureTable,
     into: Forecast,
     *,
-    new_levels: Literal["error", "missing"],
+    new_levels: NewLevels,
     progress: Progress | None,
 ) -> dict[str, int]:
     """Fill ``into``; returns rows by feature with a value that the model does not know."""
     begin, lost = 0, Counter[str]()
-    for batch in table.batches():
-        raw = table.raw(batch)
-        known = table.known(raw)
-        new = table.new_levels(raw, known)
-        if new and new_levels == "error":
-            raise unknown_levels(table)
-        lost.update({name: len(values) for name, values in new.items()})
-        predicted = model.predict(DesignMatrix(known))
-        rows = slice(begin, begin + len(batch))
-        into.outcome[rows], into.cost[rows] = predicted
+    for batch in user_batches(table, new_levels=new_levels, lost=lost, progress=progress):
+        rows = slice(begin, begin + len(batch.known))
+        into.outcome[rows], into.cost[rows] = model.predict(DesignMatrix(batch.known))
         begin = rows.stop
-        if progress:
-            progress(begin, table.table.rows)
     return dict(lost)
 
 
@@ -192,10 +180,6 @@ def _told(found: Allocation, forecast: Forecast, purse: Purse, arms: list[str]) 
 def _schema(
     table: FeatureTable, unit: str, columns: list[str], arms: list[str], summary: Mapping[str, Any]
 ) -> pa.Schema:
-    ids = table.types.field(table.unit).type if table.unit else pa.int64()
-    fields = [(unit, pa.string() if pa.types.is_large_string(ids) else ids)]
-    fields += [(name, pa.string()) for name in columns]
-    fields += [(f"{what}__{arm}", pa.float32()) for what in Forecast._fields for arm in arms]
-    if unit in {name for name, _ in fields[1:]}:
-        raise InputError(f"the column of ids {unit!r} is named like a result", remedy="rename it, or name another unit")
-    return pa.schema(fields, {METADATA: json.dumps(summary, ensure_ascii=False)})
+    written = [(name, pa.string()) for name in columns]
+    written += [(f"{what}__{arm}", pa.float32()) for what in Forecast._fields for arm in arms]
+    return written_schema(table, unit, written, {METADATA: summary})

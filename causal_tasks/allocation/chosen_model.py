@@ -1,8 +1,6 @@
 """The model that a run chose to spend budgets with, as it was saved."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Self
 
 from causal_tasks.allocation.budget_model import BudgetModel
@@ -13,6 +11,7 @@ from causal_tasks.lake import ALLOCATION_RECORD, uri_of_run
 from causal_tasks.run_folder import RunFolder
 from causal_tasks.settings import Settings
 from causal_tasks.storage import Storage, Uri
+from causal_tasks.uplift.local_copy import local_copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +69,8 @@ def read_budget_model(storage: Storage, uri: Uri, *, threads: int) -> BudgetMode
     Raises:
         InputError: As for ``load_budget_model``.
     """
-    with TemporaryDirectory() as name:
-        storage.download(uri, Path(name))
-        try:
-            model = load_budget_model(Path(name))
-        except InputError as error:
-            # The copy is of no use to who reads the message.
-            raise InputError(error.message.replace(name, uri), remedy=error.remedy) from error
+    with local_copy(storage, uri) as folder:
+        model = load_budget_model(folder)
     if "n_jobs" in model.get_params(deep=False):
         model.set_params(n_jobs=threads)
     return model

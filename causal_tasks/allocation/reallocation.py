@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from typing import Literal
 
-from causal_tasks.allocation.allocated_table import AllocatedTable, Progress, Purse, write_allocation
+from causal_tasks.allocation.allocated_table import AllocatedTable, Purse, write_allocation
 from causal_tasks.allocation.chosen_model import ChosenModel
 from causal_tasks.errors import InputError
 from causal_tasks.settings import Settings
 from causal_tasks.storage import Storage, Uri
 from causal_tasks.uplift.feature_table import FeatureTable
+from causal_tasks.uplift.user_batches import NewLevels, Progress
 
 ARM = "arm"
 """Column with everybody's arm."""
@@ -24,7 +24,7 @@ def reallocate(
     per_user: bool = False,
     capacity: Mapping[str, int] | None = None,
     unit: str | None = None,
-    new_levels: Literal["error", "missing"] = "error",
+    new_levels: NewLevels = "error",
     about: Mapping[str, str] | None = None,
     settings: Settings | None = None,
     progress: Progress | None = None,

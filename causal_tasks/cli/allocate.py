@@ -9,7 +9,17 @@ from rich.text import Text
 
 from causal_tasks.cli import terminal
 from causal_tasks.cli.runs import run_with_progress
-from causal_tasks.cli.terminal import Lake, Revision, experiment_address, rows_bar, settings_of, show, uri
+from causal_tasks.cli.terminal import (
+    Lake,
+    Revision,
+    estimate_text,
+    experiment_address,
+    note_new_levels,
+    rows_bar,
+    settings_of,
+    show,
+    uri,
+)
 from causal_tasks.errors import InputError
 from causal_tasks.pipelines import ALLOCATE
 from causal_tasks.pipelines.execution import load_experiment, require_ready
@@ -82,8 +92,7 @@ def reallocate(
             progress=progress,
         )
     spent = written.spending[ARM]
-    for name, rows in written.new_levels.items():
-        show(f"note: {name} has new values in {rows:,} rows; the model took them for missing", style="yellow")
+    note_new_levels(written.new_levels)
     if NOT_BINDING in spent["notes"]:
         show("note: everybody has the best arm already; more money brings nothing", style="yellow")
     show(
@@ -143,8 +152,8 @@ def _values(result: Mapping[str, Any]) -> Table:
     for row in result["budgets"]:
         table.add_row(
             Text(f"{row['budget']:g}"),
-            Text(_estimate(row["policies"]["chosen"]["outcome"], sign="")),
-            Text(_estimate(row["differences"]["vs_constant"], sign="+")),
+            Text(estimate_text(row["policies"]["chosen"]["outcome"])),
+            Text(estimate_text(row["differences"]["vs_constant"], sign="+")),
             Text(f"{row['shadow_price']:.3g}"),
         )
     return table
@@ -157,11 +166,6 @@ def _arms(result: Mapping[str, Any]) -> Table:
     for arm in result["arms"]:
         table.add_row(Text(arm), *(Text(f"{row['shares'][arm]:.1%}") for row in budgets))
     return table
-
-
-def _estimate(estimate: Mapping[str, Any], *, sign: str) -> str:
-    low, high = estimate["interval"]
-    return f"{estimate['estimate']:{sign}.4g} [{low:{sign}.4g}, {high:{sign}.4g}]"
 
 
 def _shares(shares: Mapping[str, float], arms: Sequence[str]) -> str:

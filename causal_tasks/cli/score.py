@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from causal_tasks.cli.terminal import Lake, rows_bar, settings_of, show
+from causal_tasks.cli.terminal import Lake, note_new_levels, rows_bar, settings_of, show
 
 
 def score(
@@ -45,6 +45,5 @@ def score(
         mined = column.mined
         about = f"{mined.id}, {mined.kind} for {mined.treatment}, {mined.grade}"
         show(f"{column.name}: {mined.words} ({about}): {column.members:,} rows ({column.members / scored.rows:.1%})")
-    for name, rows in scored.new_levels.items():
-        show(f"note: {name} has new values in {rows:,} rows; the model took them for missing", style="yellow")
+    note_new_levels(scored.new_levels)
     show(f"{scored.rows:,} rows in {time.monotonic() - began:.1f} s: {scored.uri}")

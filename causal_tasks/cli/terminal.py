@@ -1,9 +1,9 @@
 """What all commands share: where they print, and how addresses on the command line are read."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -53,3 +53,15 @@ def rows_bar(description: str) -> Iterator[Callable[[int, int], None]]:
 def show(text: str, *, style: str | None = None) -> None:
     """Print a line as it is: no markup, no colours for numbers, never broken."""
     console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def note_new_levels(rows: Mapping[str, int]) -> None:
+    """Say which features had values that a model does not know, given the rows of each."""
+    for name, count in rows.items():
+        show(f"note: {name} has new values in {count:,} rows; the model took them for missing", style="yellow")
+
+
+def estimate_text(estimate: Mapping[str, Any], *, sign: str = "") -> str:
+    """An estimate and its interval; ``sign`` is "+" where a gain needs one."""
+    low, high = estimate["interval"]
+    return f"{estimate['estimate']:{sign}.4g} [{low:{sign}.4g}, {high:{sign}.4g}]"

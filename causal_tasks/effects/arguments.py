@@ -63,7 +63,7 @@ def read_arms(treatment: Any, *, control: Any = None) -> Arms:
     Raises:
         InputError: A label is missing, there are fewer than two, or none of them is the control arm.
     """
-    found, present = _sorted_codes(treatment, name="treatment")
+    found, present = label_codes(treatment, name="treatment")
     labels = [label.item() if isinstance(label, np.generic) else label for label in present]
     wanted = 0 if control is None else control
     if wanted not in labels:
@@ -117,7 +117,7 @@ def cluster_codes(clusters: npt.ArrayLike | None, *, rows: int) -> Codes:
     """
     if clusters is None:
         return np.arange(rows)
-    codes, _ = _sorted_codes(clusters, name="clusters")
+    codes, _ = label_codes(clusters, name="clusters")
     require_rows(len(codes), name="clusters", rows=rows)
     return codes
 
@@ -143,8 +143,16 @@ def probabilities(propensity: npt.ArrayLike, *, rows: int) -> Floats:
     return values
 
 
-def _sorted_codes(labels: Any, *, name: str) -> tuple[Codes, Any]:
-    """Position of every label among the different ones in their order, and these."""
+def label_codes(labels: Any, *, name: str) -> tuple[Codes, Any]:
+    """Position of every label among the different ones in their order, shape (n,), and these.
+
+    Args:
+        labels: Shape (n,), of any sortable kind.
+        name: Of the argument, for errors.
+
+    Raises:
+        InputError: A label is missing.
+    """
     codes, present = pd.factorize(labels if hasattr(labels, "dtype") else np.asarray(labels), sort=True)
     if (codes < 0).any():
         raise InputError(

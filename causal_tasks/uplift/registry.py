@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from causal_tasks.errors import InputError
 from causal_tasks.storage import Storage, Uri
 from causal_tasks.uplift.learner import UpliftLearner
+from causal_tasks.uplift.local_copy import local_copy
 from causal_tasks.uplift.meta_learners import SLearner, TLearner, XLearner
 from causal_tasks.uplift.networks import DragonNet, DualHead
 from causal_tasks.uplift.orthogonal_learners import DRLearner, RLearner
@@ -36,12 +36,6 @@ def read_learners(storage: Storage, uri: Uri) -> tuple[UpliftLearner, ...]:
     Raises:
         InputError: As for ``load_learner``.
     """
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        storage.download(uri, folder)
+    with local_copy(storage, uri) as folder:
         single = (folder / DESCRIPTION).exists()
-        try:
-            return tuple(load_learner(path) for path in ([folder] if single else sorted(folder.iterdir())))
-        except InputError as error:
-            # The copy is of no use to who reads the message.
-            raise InputError(error.message.replace(name, uri), remedy=error.remedy) from error
+        return tuple(load_learner(path) for path in ([folder] if single else sorted(folder.iterdir())))

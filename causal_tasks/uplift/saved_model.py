@@ -27,6 +27,19 @@ class Library(BaseModel):
     name: str
     version: str
 
+    def require(self) -> None:
+        """Refuse a model from a newer library than is installed.
+
+        Raises:
+            InputError: It is one.
+        """
+        installed = library_version(self.name)
+        if _release(installed) < _release(self.version):
+            raise InputError(
+                f"the model was saved with {self.name} {self.version}, {installed} is installed",
+                remedy=f"install {self.name} {self.version} or newer",
+            )
+
 
 class ModelDescription(BaseModel):
     """Content of ``model.json``.
@@ -34,7 +47,7 @@ class ModelDescription(BaseModel):
     Attributes:
         format: Of the folder.
         learner: Class.
-        library: What the model needs.
+        library: What the model needs; None: nothing but this package.
         parameters: Of the learner.
         arms: Labels, control first.
         propensity: Known share of each arm.
@@ -47,7 +60,7 @@ class ModelDescription(BaseModel):
 
     format: int
     learner: str
-    library: Library
+    library: Library | None
     parameters: dict[str, Any]
     arms: list[Any]
     propensity: list[float] | None
@@ -67,11 +80,7 @@ class ModelDescription(BaseModel):
             propensity=None if learner.propensity_ is None else learner.propensity_.tolist(),
             features=learner.feature_names_in_.tolist(),
             state=state,
-            files={
-                path.relative_to(folder).as_posix(): _digest(path)
-                for path in sorted(folder.rglob("*"))
-                if path.is_file() and path != folder / DESCRIPTION
-            },
+            files=digests(folder),
         )
 
     @classmethod
@@ -112,12 +121,8 @@ class ModelDescription(BaseModel):
             raise InputError(
                 f"{folder} holds a {self.learner}, not a {learner}", remedy="load it with the class that saved it"
             )
-        installed = library_version(self.library.name)
-        if _release(installed) < _release(self.library.version):
-            raise InputError(
-                f"the model was saved with {self.library.name} {self.library.version}, {installed} is installed",
-                remedy=f"install {self.library.name} {self.library.version} or newer",
-            )
+        if self.library:
+            self.library.require()
         for name, digest in self.files.items():
             path = folder / name
             if not path.exists() or _digest(path) != digest:
@@ -125,6 +130,15 @@ class ModelDescription(BaseModel):
                     f"{path} {'has changed since it was saved' if path.exists() else 'is missing'}",
                     remedy="restore the folder as it was saved, or fit and save the model again",
                 )
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file in ``folder`` but the description, by path."""
+    return {
+        path.relative_to(folder).as_posix(): _digest(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / DESCRIPTION
+    }
 
 
 def require_lasting_labels(arms: Sequence[Any]) -> None:

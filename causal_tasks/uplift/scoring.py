@@ -1,14 +1,11 @@
 """Scores every user of a table by the models of a run, a batch at a time, so that memory does not grow with rows."""
 
-import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from causal_tasks.base_models import DesignMatrix
@@ -18,11 +15,7 @@ from causal_tasks.storage import Storage, Uri
 from causal_tasks.uplift.feature_table import FeatureTable
 from causal_tasks.uplift.new_parquet import new_parquet
 from causal_tasks.uplift.trained_models import MinedRule, TrainedModels
-
-Progress = Callable[[int, int], None]
-
-_SHOWN = 3
-"""Values that an error lists."""
+from causal_tasks.uplift.user_batches import NewLevels, Progress, UserBatch, user_batches, written_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +56,7 @@ def score_table(
     output: str | Path,
     *,
     unit: str | None = None,
-    new_levels: Literal["error", "missing"] = "error",
+    new_levels: NewLevels = "error",
     settings: Settings | None = None,
     progress: Progress | None = None,
 ) -> Scored:
@@ -108,24 +101,14 @@ def score_table(
         unit=unit or _unit_of(models),
     )
     schema = _schema(models, read, rules, unit or _unit_name(models))
-    rows, members, lost = 0, Counter[str](), Counter[str]()
+    members, lost = Counter[str](), Counter[str]()
     with new_parquet(storage, uri, schema) as writer:
-        for batch in read.batches():
-            raw = read.raw(batch)
-            known = read.known(raw)
-            new = read.new_levels(raw, known)
-            if new and new_levels == "error":
-                raise unknown_levels(read)
-            lost.update({name: len(values) for name, values in new.items()})
-            inside = {name: np.asarray(mined.rule.mask(raw), dtype=bool) for name, mined in rules.items()}
+        for batch in user_batches(read, new_levels=new_levels, lost=lost, progress=progress):
+            inside = {name: np.asarray(mined.rule.mask(batch.raw), dtype=bool) for name, mined in rules.items()}
             members.update({name: int(mask.sum()) for name, mask in inside.items()})
-            ids = batch[read.unit] if read.unit else pa.array(np.arange(rows, rows + len(batch)))
-            writer.write_table(_scores(models, ids, known, inside, schema))
-            rows += len(batch)
-            if progress:
-                progress(rows, read.table.rows)
+            writer.write_table(_scores(models, batch, inside, schema))
     columns = tuple(RuleColumn(name, mined, members[name]) for name, mined in rules.items())
-    return Scored(uri, rows, columns, dict(lost))
+    return Scored(uri, read.table.rows, columns, dict(lost))
 
 
 def _address(place: str | Path) -> Uri:
@@ -148,58 +131,24 @@ def _unit_of(models: TrainedModels) -> str | None:
 
 
 def _schema(models: TrainedModels, read: FeatureTable, rules: Mapping[str, MinedRule], unit: str) -> pa.Schema:
-    ids = read.types.field(read.unit).type if read.unit else pa.int64()
-    fields = [(unit, pa.string() if pa.types.is_large_string(ids) else ids)]
-    fields += [(f"uplift__{arm}", pa.float32()) for arm in models.arms[1:]]
-    fields += [(f"mean__{arm}", pa.float32()) for arm in models.arms]
-    fields += [(name, pa.bool_()) for name in rules]
-    if unit in {name for name, _ in fields[1:]}:
-        raise InputError(f"the column of ids {unit!r} is named like a score", remedy="rename it, or name another unit")
+    columns = [(f"uplift__{arm}", pa.float32()) for arm in models.arms[1:]]
+    columns += [(f"mean__{arm}", pa.float32()) for arm in models.arms]
+    columns += [(name, pa.bool_()) for name in rules]
     about = {
         "causal_tasks.model": {"uri": models.uri, "learner": type(models.learners[0]).__name__},
         "causal_tasks.rules": {name: mined.to_json() for name, mined in rules.items()},
     }
-    return pa.schema(fields, {key: json.dumps(value, ensure_ascii=False) for key, value in about.items()})
+    return written_schema(read, unit, columns, about)
 
 
 def _scores(
     models: TrainedModels,
-    ids: pa.Array | pa.ChunkedArray,
-    known: pd.DataFrame,
+    batch: UserBatch,
     inside: Mapping[str, np.ndarray],
     schema: pa.Schema,
 ) -> pa.Table:
-    means = models.predict_outcomes(DesignMatrix(known))
+    means = models.predict_outcomes(DesignMatrix(batch.known))
     uplift = models.uplift(means)
     predicted = [column.to_numpy() for frame in (uplift, means) for _, column in frame.items()]
-    columns: Sequence[object] = [ids.cast(schema.field(0).type), *predicted, *inside.values()]
+    columns: Sequence[object] = [batch.ids.cast(schema.field(0).type), *predicted, *inside.values()]
     return pa.table(columns, schema=schema)
-
-
-def unknown_levels(read: FeatureTable) -> InputError:
-    """What to say of all values in the table that the models do not know; it reads the table once more."""
-    rows, values = Counter[str](), dict[str, Counter[object]]()
-    for batch in read.batches(read.categorical):
-        raw = read.raw(batch)
-        for name, new in read.new_levels(raw, read.features.without_new_levels(raw)).items():
-            rows[name] += len(new)
-            seen = values.setdefault(name, Counter())
-            for value, count in new.astype(object).value_counts().items():
-                # A column of ids has as many values as rows.
-                if value in seen or len(seen) <= _SHOWN:
-                    seen[value] += count
-    found = "; ".join(
-        f"column {name!r} holds values that the model has not learned from in {rows[name]:,} of {read.table.rows:,} "
-        f"rows: {_shown(values[name])}"
-        for name in rows
-    )
-    return InputError(
-        f"{read.table.name} table: {found}",
-        remedy="correct them, mine anew with users who have them, or let them count as missing: new_levels='missing' "
-        "(--new-levels missing)",
-    )
-
-
-def _shown(values: Counter[object]) -> str:
-    shown = [f"{value!r} ({count:,} rows)" for value, count in values.most_common(_SHOWN)]
-    return ", ".join([*shown, "…"] if len(values) > _SHOWN else shown)

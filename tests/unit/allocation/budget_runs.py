@@ -55,7 +55,11 @@ def prepared(experiment, n=3_000, seed=0, cost=(0.0, 0.5, 1.0)):
 
 
 class Prepared:
-    """A run whose stages before ``plan`` are committed."""
+    """A run whose stages ``prepare`` and ``validate`` are committed."""
+
+    PIPELINE = ALLOCATE
+    FEATURES = ("x0", "city")
+    KINDS = ("numeric", "categorical")
 
     def __init__(self, lake, experiment, users, verdict=VALID):
         self.experiment = experiment
@@ -66,11 +70,14 @@ class Prepared:
         write = self.run.storage.write_json
         self._commit("prepare", lambda folder: {
             "users": self.run.storage.write_table(f"{folder}/users/part-0.parquet", users).rsplit("/", 1)[0],
-            "profile": write(f"{folder}/profile.json", {"caps": {}}),
+            "profile": write(f"{folder}/profile.json", {
+                "caps": {},
+                "features": {name: {"kind": kind} for name, kind in zip(self.FEATURES, self.KINDS, strict=True)},
+            }),
         })  # fmt: skip
         self._commit("validate", lambda folder: {
             "verdict": write(f"{folder}/verdict.json", verdict),
-            "features": write(f"{folder}/features.json", {"used": ["x0", "city"], "dropped": {}}),
+            "features": write(f"{folder}/features.json", {"used": list(self.FEATURES), "dropped": {}}),
             "checks": write(f"{folder}/checks.json", []),
         })  # fmt: skip
 
@@ -81,16 +88,16 @@ class Prepared:
 
     def stage(self, name, item=None):
         """Run one stage on all that was run before; returns its result."""
-        inputs = [uri for need in ALLOCATE[name].inputs for uri in self.manifests.get(need, ())]
-        result = run_stage(ALLOCATE, name, run=self.run, inputs=inputs, item=item)
+        inputs = [uri for need in self.PIPELINE[name].inputs for uri in self.manifests.get(need, ())]
+        result = run_stage(self.PIPELINE, name, run=self.run, inputs=inputs, item=item)
         if result:
             self.manifests.setdefault(name, []).append(result.manifest)
         return result
 
     def until(self, last):
-        """Run everything up to a stage, all methods; returns self."""
-        for stage in ALLOCATE.stages[2:]:
-            items = self.json("plan", "items") if stage.over else [None]
+        """Run everything up to a stage, all items; returns self."""
+        for stage in self.PIPELINE.stages[2:]:
+            items = self.json(stage.over, "items") if stage.over else [None]
             for item in items:
                 self.stage(stage.name, item)
             if stage.name == last:

@@ -198,7 +198,7 @@ def test_a_table_that_does_not_fit_is_refused_and_nothing_is_written(folder, tmp
 
 def test_ids_that_are_named_like_a_score_are_refused_before_anything_is_written(folder, tmp_path):
     table = written(tmp_path, users().rename(columns={"id": "mean__on"}))
-    with pytest.raises(InputError, match="the column of ids 'mean__on' is named like a score"):
+    with pytest.raises(InputError, match="the column of ids 'mean__on' is named like a result"):
         scores(folder, table, tmp_path, unit="mean__on")
     assert [path.name for path in tmp_path.iterdir()] == ["users.parquet"]
 
