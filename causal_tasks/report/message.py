@@ -159,13 +159,12 @@ def _body(content: Content, most: int, *, updated: bool) -> list[str]:
     text = content.text
     shown = content.segments.confirmed if content.code.startswith("found") else ()
     marks = [f"**{content.badge}**", *([text("badge.observational")] if content.is_observational else [])]
-    first = f"{' · '.join(marks)}{text('message.updated') if updated else ''} · {neutral(content.title)}"
     says_who = bool(shown) and content.confirmation is None
     told = {arm: _of_both_kinds(segments, most) for arm, segments in by_treatment(shown)}
     more = len(shown) - sum(map(len, told.values()))
     failed = content.models.brief_failures
     return [
-        first,
+        first_line(text, *marks, title=content.title, updated=updated),
         "" if says_who else neutral(content.headline, _HEADLINE_CHARACTERS),
         *_effects(content, told),
         text("message.more", more=more) if more else "",
@@ -223,6 +222,11 @@ def _segment(content: Content, segment: Segment) -> str:
         interval=segment.effect.interval,
         grade=segment.grade_word,
     )
+
+
+def first_line(text: Catalog, *marks: str, title: str, updated: bool) -> str:
+    """The line that a message begins with: marks of its kind in bold or plain, whether it is an update, its title."""
+    return f"{' · '.join(marks)}{text('message.updated') if updated else ''} · {neutral(title)}"
 
 
 def checks_line(text: Catalog, checks: Checks) -> str:

@@ -1,9 +1,10 @@
 """Numbers as a reader expects them: units, per cent and percentage points apart, digits that the interval supports."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from causal_tasks.experiment import Metric
 from causal_tasks.rule import Language
@@ -118,6 +119,11 @@ class MetricFormat:
         digits = decimals_for(self.scale * (spread or half_width(bounds)))
         digits = max(1, digits) if self.percent else digits
         return "[" + ", ".join(fixed(self.scale * bound, digits) for bound in bounds) + "]"
+
+    def estimated(self, estimate: Mapping[str, Any]) -> str:
+        """A mean with its interval, such as ``3.21 orders [3.15, 3.27]``."""
+        bounds = estimate["interval"]
+        return f"{self.level(estimate['estimate'], half_width(bounds))} {self.range(bounds)}"
 
     def interval(self, bounds: Sequence[float | None] | None) -> str:
         """``[low, high]`` without unit, with the digits that :meth:`difference` uses for the same spread.

@@ -15,7 +15,7 @@ from causal_tasks.run_folder import Failure, Manifest
 from causal_tasks.storage import digest_of
 
 SCHEMA_VERSION = 3
-_NOT_SHOWN = frozenset({"status", "settle_hours", "tables", "budgeting"})
+_NOT_SHOWN = frozenset({"status", "settle_hours", "tables", "budgeting", "segmenting"})
 """Fields of the experiment that say when it is mined and where from, or what else is asked of it."""
 
 _HOST_DEPENDENT = ("device", "peak_memory_mb", "seconds")
@@ -168,6 +168,12 @@ def _models(findings: Findings) -> dict[str, Any]:
         "failed": failed_instances(findings.failures, "train"),
         "tuning_failed": failed_instances(findings.failures, "tune"),
     }
+
+
+def turned(estimate: Mapping[str, Any]) -> dict[str, Any]:
+    """An estimate with the sign of the opposite direction."""
+    low, high = estimate["interval"]
+    return {**estimate, "estimate": -estimate["estimate"], "interval": [-high, -low]}
 
 
 def failed_instances(failures: Mapping[str, Failure | None], stage: str) -> dict[str, Any]:

@@ -1,15 +1,15 @@
 """Stage ``report``: one result, and every view of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from causal_tasks.report.content import tell
 from causal_tasks.report.html import render_html
 from causal_tasks.report.markdown import render_markdown
 from causal_tasks.report.message import result_messages
-from causal_tasks.report.picture import draw_picture, find_font
+from causal_tasks.report.picture import Font, draw_picture, find_font
 from causal_tasks.report.result import Findings, assemble, describe_run
-from causal_tasks.rule import LANGUAGES
+from causal_tasks.rule import LANGUAGES, Language
 from causal_tasks.run_folder import StageContext
 from causal_tasks.storage import Uri
 from causal_tasks.subpopulations.follow_up_statement import addressed
@@ -72,6 +72,39 @@ def collect(context: StageContext) -> Findings:
 def _entered(context: StageContext, confirmation: Mapping[str, Any] | None) -> bool:
     """Whether the ledger holds what this run says of the finding that it follows; True where it follows none."""
     return confirmation is None or record(context.storage, context.settings, context.experiment, confirmation)
+
+
+def write_views(
+    context: StageContext,
+    name: str,
+    result: dict[str, Any],
+    font: Font | None,
+    *,
+    page: Callable[[Mapping[str, Any]], str],
+    messages: Callable[[Mapping[str, Any], Language, str | None], list[dict[str, Any]]],
+    picture: Callable[[Mapping[str, Any], Language, Font], bytes],
+) -> dict[str, Uri]:
+    """Write ``result``, ``report``, ``message`` and, given a font, ``picture``.
+
+    Args:
+        context: Of the stage.
+        name: Of the files of result and report, without extension.
+        result: What the views are of.
+        font: With Chinese glyphs; None leaves the picture out.
+        page: Makes the report.
+        messages: Makes the messages in a language, the text first.
+        picture: Draws the picture in a language.
+    """
+    told = {language: messages(result, language, None)[0] for language in LANGUAGES}
+    outputs = {
+        "result": context.write_json(f"{name}.json", result),
+        "report": context.write_bytes(f"{name}.html", page(result).encode()),
+        "message": context.write_json("message.json", told),
+    }
+    if font:
+        drawn = picture(result, context.experiment.delivery.languages[0], font)
+        outputs["picture"] = context.write_bytes("picture.png", drawn)
+    return outputs
 
 
 def if_written(context: StageContext, stage: str, output: str) -> Any:

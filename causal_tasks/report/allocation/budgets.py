@@ -103,12 +103,6 @@ def tell_shares(briefing: AllocationBriefing) -> Shares | None:
     return Shares(title, text("allocation.arms.x"), arms, bars)
 
 
-def with_interval(metric: numbers.MetricFormat, estimate: Mapping[str, Any]) -> str:
-    """A mean with its interval, such as ``3.21 orders [3.15, 3.27]``."""
-    interval = estimate["interval"]
-    return f"{metric.level(estimate['estimate'], numbers.half_width(interval))} {metric.range(interval)}"
-
-
 def _ascending(briefing: AllocationBriefing) -> list[Mapping[str, Any]]:
     return sorted(briefing.budgets, key=lambda record: float(record["budget"]))
 
@@ -120,10 +114,8 @@ def _row(briefing: AllocationBriefing, record: Mapping[str, Any]) -> BudgetRow:
     return BudgetRow(
         budget=money.per_user(record["budget"]),
         total=money.total(record["total"]),
-        outcome=with_interval(briefing.outcome, chosen["outcome"]),
-        cost=with_interval(
-            numbers.MetricFormat(briefing.language, money.unit, percent=False), record["allocated_cost"]
-        ),
+        outcome=briefing.outcome.estimated(chosen["outcome"]),
+        cost=numbers.MetricFormat(briefing.language, money.unit, percent=False).estimated(record["allocated_cost"]),
         over_all=show_effect(briefing, outcome, differences["vs_constant"]),
         over_control=show_effect(briefing, outcome, differences["vs_control"]),
         over_two_stage=scored(briefing.outcome, margin["estimate"], margin["interval"]) if margin else numbers.MISSING,

@@ -5,7 +5,7 @@ from typing import Any
 
 from causal_tasks.report.allocation.budgets import Shares
 from causal_tasks.report.allocation.spending import Spending, SpendingLine
-from causal_tasks.report.charts.canvas import Layout, chart_of, quiet_axis, small_title
+from causal_tasks.report.charts.canvas import Layout, chart_of, legend_columns, quiet_axis, small_title, top_legend
 from causal_tasks.report.charts.rows import Placement, RowCanvas
 from causal_tasks.report.line_breaking import broken, display_width
 from causal_tasks.report.palette import INK, MUTED, PALETTES
@@ -19,7 +19,6 @@ _PALEST, _DARKEST = (186, 200, 222), (38, 56, 92)
 """Of treatment arms in their order; none of the colours that mean better or worse."""
 
 _FEW_POINTS = 15
-_LEGEND_GAP = 30
 
 
 def spending_chart(spending: Spending, layout: Layout, theme: str) -> Any:
@@ -40,7 +39,7 @@ def spending_chart(spending: Spending, layout: Layout, theme: str) -> Any:
         "gain:Q", scale=alt.Scale(domain=[min(0.0, *ends), max(0.0, *ends)], nice=True), axis=quiet_axis(title=None)
     )
     labels = [line.label for line in spending.lines]
-    legend = _legend(1, layout, symbolType="stroke", symbolStrokeWidth=2.4, symbolSize=420)
+    legend = top_legend(1, layout, symbolType="stroke", symbolStrokeWidth=2.4, symbolSize=420)
     colour = alt.Color(
         "label:N",
         scale=alt.Scale(domain=labels, range=[styles[line.policy][0] for line in spending.lines]),
@@ -86,7 +85,7 @@ def shares_chart(shares: Shares, layout: Layout, theme: str) -> Any:  # noqa: AR
     colour = alt.Color(
         "arm:N",
         scale=alt.Scale(domain=list(shares.arms), range=shades),
-        legend=_legend(_columns(shares.arms, layout), layout, symbolType="square", symbolSize=140),
+        legend=top_legend(legend_columns(shares.arms, layout), layout, symbolType="square", symbolSize=140),
     )
     base = chart_of(pieces)
     x = alt.X("from:Q", scale=canvas.across, axis=canvas.axis(format=".0%"), title=shares.x_title)
@@ -110,28 +109,6 @@ def _points(lines: Sequence[SpendingLine]) -> list[dict[str, Any]]:
         for line in lines
         for spend, gain, low, high in line.points
     ]
-
-
-def _legend(columns: int, layout: Layout, **symbols: Any) -> Any:
-    """Above the chart, without a title."""
-    import altair as alt
-
-    return alt.Legend(
-        title=None,
-        orient="top",
-        columns=columns,
-        columnPadding=_LEGEND_GAP,
-        labelFontSize=layout.font_size,
-        labelColor=INK,
-        labelLimit=layout.width - _LEGEND_GAP,
-        **symbols,
-    )
-
-
-def _columns(labels: Sequence[str], layout: Layout) -> int:
-    """How many columns of a legend the longest label allows; a reader's font may be wider than the renderer's."""
-    room = layout.pixels(max(map(display_width, labels))) + 2 * _LEGEND_GAP
-    return max(1, min(len(labels), int(layout.width / room)))
 
 
 def _shades(arms: int) -> list[str]:

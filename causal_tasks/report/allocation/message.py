@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from causal_tasks.report.allocation.content import AllocationContent, tell_allocation
-from causal_tasks.report.message import MARKDOWN_BYTES, checks_line, fit_lines, neutral, payloads, tail_lines
+from causal_tasks.report.message import (
+    MARKDOWN_BYTES,
+    checks_line,
+    first_line,
+    fit_lines,
+    neutral,
+    payloads,
+    tail_lines,
+)
 from causal_tasks.rule import Language
 
 _BUDGETS = 4
@@ -38,10 +46,9 @@ def allocation_messages(
 
 def _body(content: AllocationContent, *, updated: bool) -> list[str]:
     text = content.text
-    first = f"**{content.badge}**{text('message.updated') if updated else ''} · {neutral(content.title)}"
     more = len(content.budgets) - _BUDGETS
     lines = [
-        first,
+        first_line(text, f"**{content.badge}**", title=content.title, updated=updated),
         neutral(content.headline, _SENTENCE_CHARACTERS),
         *_budgets(content),
         text("allocation.message.more", more=more) if more > 0 else "",

@@ -6,7 +6,6 @@ from typing import Any
 
 from causal_tasks.report import numbers
 from causal_tasks.report.allocation.briefing import AllocationBriefing
-from causal_tasks.report.allocation.budgets import with_interval
 from causal_tasks.report.sections.effects import ShownEffect, show_effect
 from causal_tasks.report.sections.models import FailedRow, failed_row
 
@@ -94,7 +93,7 @@ def _row(briefing: AllocationBriefing, record: Mapping[str, Any]) -> MethodRow:
     return MethodRow(
         method=name,
         family=briefing.family(name),
-        value=with_interval(briefing.outcome, record["value"]),
+        value=briefing.outcome.estimated(record["value"]),
         difference=show_effect(briefing, briefing.result["outcome"], difference) if difference else None,
         state=state,
         state_word="" if state == "other" else briefing.text(f"allocation.methods.{state}"),

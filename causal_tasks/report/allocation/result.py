@@ -10,7 +10,7 @@ from typing import Any
 from causal_tasks.allocation.stages.users import Money
 from causal_tasks.allocation.statement import stated_budgeting
 from causal_tasks.experiment import Experiment, Metric
-from causal_tasks.report.result import failed_instances, failure_row, stages_run, stated
+from causal_tasks.report.result import failed_instances, failure_row, stages_run, stated, turned
 from causal_tasks.run_folder import Failure, Manifest
 
 SCHEMA_VERSION = 1
@@ -146,8 +146,7 @@ def _own_sign(value: Any, outcome: Metric) -> Any:
     if not isinstance(value, Mapping):
         return value
     if "estimate" in value:
-        low, high = value["interval"]
-        return {**value, "estimate": -value["estimate"], "interval": [-high, -low]}
+        return turned(value)
     if "spend" in value:
         return {**value, "gain": -value["gain"], "low": -value["high"], "high": -value["low"]}
     return {key: one if key == "cost" else _own_sign(one, outcome) for key, one in value.items()}

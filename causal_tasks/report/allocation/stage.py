@@ -7,8 +7,7 @@ from causal_tasks.report.allocation.page import render_allocation_html
 from causal_tasks.report.allocation.picture import draw_allocation_picture
 from causal_tasks.report.allocation.result import AllocationFindings, assemble_allocation, describe_allocation_run
 from causal_tasks.report.picture import find_font
-from causal_tasks.report.stage import PICTURE_LEFT_OUT, by_item, if_written
-from causal_tasks.rule import LANGUAGES
+from causal_tasks.report.stage import PICTURE_LEFT_OUT, by_item, if_written, write_views
 from causal_tasks.run_folder import StageContext
 from causal_tasks.storage import Uri
 
@@ -24,17 +23,15 @@ def report_allocation(context: StageContext) -> dict[str, Uri]:
         notes=[] if font else [PICTURE_LEFT_OUT],
     )
     result = assemble_allocation(context.experiment, findings, run)
-    outputs = {
-        "result": context.write_json("allocation.json", result),
-        "report": context.write_bytes("allocation.html", render_allocation_html(result).encode()),
-        "message": context.write_json(
-            "message.json", {language: allocation_messages(result, language, None)[0] for language in LANGUAGES}
-        ),
-    }
-    if font:
-        picture = draw_allocation_picture(result, context.experiment.delivery.languages[0], font)
-        outputs["picture"] = context.write_bytes("picture.png", picture)
-    return outputs
+    return write_views(
+        context,
+        "allocation",
+        result,
+        font,
+        page=render_allocation_html,
+        messages=allocation_messages,
+        picture=draw_allocation_picture,
+    )
 
 
 def collect(context: StageContext) -> AllocationFindings:

@@ -4,7 +4,7 @@ Texts are data of the charts, never markup: the renderer escapes them.
 """
 
 from causal_tasks.report.charts.balance import love_chart, overlap_chart
-from causal_tasks.report.charts.bars import drivers_chart, policy_chart
+from causal_tasks.report.charts.bars import Bar, bars_chart, drivers_chart, policy_chart
 from causal_tasks.report.charts.canvas import HALF, NARROW, TILE, WIDE, Layout, to_svg
 from causal_tasks.report.charts.curve import curve_chart
 from causal_tasks.report.charts.event_study import event_study_chart
@@ -18,7 +18,9 @@ __all__ = [
     "NARROW",
     "TILE",
     "WIDE",
+    "Bar",
     "Layout",
+    "bars_chart",
     "calibration_chart",
     "curve_chart",
     "drivers_chart",

@@ -5,13 +5,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from causal_tasks.report.line_breaking import display_width
-from causal_tasks.report.palette import LINE, MUTED
+from causal_tasks.report.palette import INK, LINE, MUTED
 
 PAGE_FONTS = (
     "system-ui, -apple-system, 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', 'WenQuanYi Zen Hei', sans-serif"
 )
 _HALF_WIDTH = 0.56
 """Width of a half-width character against the font size, with some room."""
+
+_LEGEND_GAP = 30
+"""Pixels between two columns of a legend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,28 @@ def small_title(text: str | list[str], layout: Layout) -> Any:
     import altair as alt
 
     return alt.TitleParams(text, anchor="start", fontSize=layout.font_size - 1, fontWeight="normal", color=MUTED)
+
+
+def top_legend(columns: int, layout: Layout, **symbols: Any) -> Any:
+    """Above the chart, without a title."""
+    import altair as alt
+
+    return alt.Legend(
+        title=None,
+        orient="top",
+        columns=columns,
+        columnPadding=_LEGEND_GAP,
+        labelFontSize=layout.font_size,
+        labelColor=INK,
+        labelLimit=layout.width - _LEGEND_GAP,
+        **symbols,
+    )
+
+
+def legend_columns(labels: Sequence[str], layout: Layout) -> int:
+    """How many columns of a legend the longest label allows; a reader's font may be wider than the renderer's."""
+    room = layout.pixels(max(map(display_width, labels))) + 2 * _LEGEND_GAP
+    return max(1, min(len(labels), int(layout.width / room)))
 
 
 def to_svg(chart: Any, layout: Layout, *, padding: int = 4) -> str:
