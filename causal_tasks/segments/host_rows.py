@@ -1,0 +1,319 @@
+"""Rows of a segment that processors read: numpy arrays, memory-mapped or not, or sparse ones.
+
+Rows are read in blocks that fit into a core's cache and used for the linear predictor and for the gradient before the
+next block is read: a step of the solver costs one pass over memory. Threads share the blocks; sums over blocks are
+taken in their order, so that the number of threads changes nothing.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from causal_tasks.segments.likelihood import Likelihood
+from causal_tasks.segments.rows import Coefficients, Residuals, Sweep
+
+Part = tuple[Any, NDArray[np.float64]]
+"""Some people of one creative: a matrix of shape (n, p), dense or CSR, and their responses, shape (n,)."""
+
+BLOCK_BYTES = 2**21
+"""Of the covariates of a block: what a core's cache holds."""
+
+THREAD_BYTES = 4 * BLOCK_BYTES
+"""Of covariates that are worth a thread: with fewer it takes longer to start than to work."""
+
+MODEL_SHARE = 0.25
+"""Numbers in the Gram matrices, as a share of those in the rows, up to which they are worth computing."""
+
+SAMPLED_BLOCKS = 8
+"""Of each creative, from which the size of its largest eigenvalue is told."""
+
+POWER_ITERATIONS = 20
+
+ROUNDING = 16
+"""Units in the last place by which a linear predictor may be off."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some rows of one creative.
+
+    Attributes:
+        creative: Position among the segment's.
+        rows: Where its people are among all of the segment.
+        matrix: Shape (rows, p).
+        response: Shape (rows,).
+    """
+
+    creative: int
+    rows: slice
+    matrix: Any
+    response: NDArray[np.float64]
+
+
+class HostRows:
+    """See ``SegmentRows``.
+
+    Args:
+        parts: By creative.
+        likelihood: Of the responses.
+        shift: Shape (p,), taken from every row of the matrices; None: zero.
+        threads: That share the blocks.
+        arithmetic: Precision of sweeps; None: that of the matrices.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[Sequence[Part]],
+        likelihood: Likelihood,
+        shift: Coefficients | None = None,
+        *,
+        threads: int = 1,
+        arithmetic: type[np.float64] | None = None,
+    ) -> None:
+        self.likelihood = likelihood
+        self.counts = np.array([sum(len(response) for _, response in part) for part in parts], dtype=np.intp)
+        first = next(matrix for part in parts for matrix, _ in part)
+        self.width = int(first.shape[1])
+        self._parts, self._shift = parts, shift
+        stored = sum(_bytes(matrix) for part in parts for matrix, _ in part)
+        self._cells = sum(
+            matrix.nnz if sparse.issparse(matrix) else matrix.size for part in parts for matrix, _ in part
+        )
+        self._threads = max(1, min(threads, stored // THREAD_BYTES))
+        self._dtype = np.dtype(first.dtype if arithmetic is None else arithmetic)
+        self._blocks = list(blocks_of(parts))
+        self._creative = np.array([block.creative for block in self._blocks])
+
+    @property
+    def model_pays(self) -> bool:
+        """See ``SegmentRows``."""
+        return bool(len(self.counts) * (1 + self.width) ** 2 <= MODEL_SHARE * self._cells)
+
+    def null_intercepts(self) -> Coefficients:
+        """See ``SegmentRows``."""
+        return self.likelihood.link(self._by_creative([block.response.sum() for block in self._blocks]) / self.counts)
+
+    def start(self, intercept: Coefficients, beta: Coefficients) -> Sweep:
+        """See ``SegmentRows``."""
+        nothing = np.zeros(int(self.counts.sum()), dtype=self._dtype)
+        return self.sweep(Sweep(nothing, nothing, nothing, beta, intercept, 0.0, 0.0), intercept, beta, 0.0)
+
+    def sweep(self, last: Sweep, intercept: Coefficients, beta: Coefficients, momentum: float) -> Sweep:
+        """See ``SegmentRows``."""
+        logits, ahead, means = (np.empty(len(last.logits), dtype=self._dtype) for _ in range(3))
+        constants, slopes = self._constants(intercept, beta).astype(self._dtype), beta.astype(self._dtype)
+        step, likelihood = self._dtype.type(momentum), self.likelihood
+
+        def visit(block: Block) -> tuple[Any, ...]:
+            creative, rows = block.creative, block.rows
+            matrix = block.matrix.astype(self._dtype, copy=False)
+            here = matrix @ slopes[creative] + constants[creative]
+            there = here + step * (here - last.logits[rows])
+            mean = likelihood.mean(there)
+            logits[rows], ahead[rows], means[rows] = here, there, mean
+            residual = mean - block.response.astype(self._dtype, copy=False)
+            change = here - last.ahead[rows]
+            weight = np.maximum(likelihood.weight(last.means[rows]), likelihood.weight(likelihood.mean(here)))
+            sums = (residual.sum(dtype=np.float64), (weight * change) @ change, (weight * here) @ here)
+            return matrix.T @ residual, *map(float, sums)
+
+        products, slope_parts, curvatures, sizes = zip(*self._visit(visit), strict=True)
+        slope = self._by_creative(slope_parts)
+        gradient = self._shifted(self._by_creative(products), slope)
+        rounding = sum(sizes) * (ROUNDING * float(np.finfo(self._dtype).eps)) ** 2
+        return Sweep(logits, ahead, means, gradient, slope, float(sum(curvatures)), rounding)
+
+    def loss(self, intercept: Coefficients, beta: Coefficients) -> float:
+        """See ``SegmentRows``."""
+        constants = self._constants(intercept, beta)
+
+        def visit(block: Block) -> float:
+            eta = block.matrix.astype(np.float64, copy=False) @ beta[block.creative] + constants[block.creative]
+            return float(self.likelihood.loss(eta, block.response).sum())
+
+        return float(sum(self._visit(visit)))
+
+    def residuals(self, intercept: Coefficients, beta: Coefficients) -> Residuals:
+        """See ``SegmentRows``."""
+        theta, weight = (np.empty(int(self.counts.sum())) for _ in range(2))
+        constants, likelihood = self._constants(intercept, beta), self.likelihood
+
+        def visit(block: Block) -> tuple[float, Coefficients]:
+            matrix, response = block.matrix.astype(np.float64, copy=False), block.response
+            eta = matrix @ beta[block.creative] + constants[block.creative]
+            mean = likelihood.mean(eta)
+            both = np.stack([response - mean, likelihood.weight(mean)])
+            theta[block.rows], weight[block.rows] = both
+            return float(likelihood.loss(eta, response).sum()), (matrix.T @ both.T).T
+
+        losses, products = zip(*self._visit(visit), strict=True)
+        theta_sum, weight_sum = self._sums(theta), self._sums(weight)
+        by_creative = self._by_creative(products)
+        return Residuals(
+            loss=float(sum(losses)),
+            theta=theta,
+            weight=weight,
+            theta_sum=theta_sum,
+            weight_sum=weight_sum,
+            products=self._shifted(by_creative[:, 0], theta_sum),
+            weighted=self._shifted(by_creative[:, 1], weight_sum),
+        )
+
+    def project(self, residuals: Residuals, intercept: Coefficients, beta: Coefficients | None) -> Residuals:
+        """See ``SegmentRows``."""
+        if beta is None:
+            fitted = np.repeat(intercept, self.counts)
+            products = residuals.products - intercept[:, None] * residuals.weighted
+            theta = residuals.theta - fitted * residuals.weight
+            return replace(residuals, theta=theta, theta_sum=self._sums(theta), products=products)
+        theta, constants = np.empty_like(residuals.theta), self._constants(intercept, beta)
+
+        def visit(block: Block) -> Coefficients:
+            matrix, rows = block.matrix.astype(np.float64, copy=False), block.rows
+            fitted = matrix @ beta[block.creative] + constants[block.creative]
+            theta[rows] = residuals.theta[rows] - residuals.weight[rows] * fitted
+            return np.asarray(matrix.T @ theta[rows])
+
+        products = self._by_creative(self._visit(visit))
+        theta_sum = self._sums(theta)
+        return replace(residuals, theta=theta, theta_sum=theta_sum, products=self._shifted(products, theta_sum))
+
+    def dual(self, residuals: Residuals, scale: float) -> float:
+        """See ``SegmentRows``."""
+        total = 0.0
+        for block in self._blocks:
+            response = block.response
+            expected = response - scale * residuals.theta[block.rows]
+            if not self.likelihood.allows(expected):
+                return -np.inf
+            total += float(self.likelihood.dual(expected, response).sum())
+        return total
+
+    def gram(self, residuals: Residuals) -> Coefficients:
+        """See ``SegmentRows``."""
+
+        def of_creative(creative: int) -> Coefficients:
+            gram = np.zeros((1 + self.width,) * 2)
+            for at in np.flatnonzero(self._creative == creative):
+                columns = self._with_intercept(self._blocks[at])
+                columns *= np.sqrt(residuals.weight[self._blocks[at].rows, None])
+                gram += columns.T @ columns
+            return gram
+
+        # A thread for each creative, not for blocks: sums must not depend on the number of threads.
+        return np.array(self._in_threads(of_creative, range(len(self.counts))))
+
+    def largest_eigenvalues(self) -> tuple[float, Coefficients]:
+        """See ``SegmentRows``."""
+        together, single = np.zeros((1 + self.width,) * 2), []
+        for creative, count in enumerate(self.counts):
+            own = np.flatnonzero(self._creative == creative)
+            sampled = [self._blocks[at] for at in own[:: -(-len(own) // SAMPLED_BLOCKS)]]
+            share = sum(len(block.response) for block in sampled) / count
+            gram = sum(columns.T @ columns for columns in map(self._with_intercept, sampled)) / share
+            together += gram
+            single.append(_largest_eigenvalue(gram))
+        return _largest_eigenvalue(together[1:, 1:]), np.array(single)
+
+    def columns(self, chosen: NDArray[np.intp]) -> Self:
+        """See ``SegmentRows``."""
+        parts = [[(matrix[:, chosen], response) for matrix, response in part] for part in self._parts]
+        shift = None if self._shift is None else self._shift[chosen]
+        return type(self)(parts, self.likelihood, shift, threads=self._threads)
+
+    def in_double(self) -> Self:
+        """See ``SegmentRows``."""
+        if self._dtype == np.float64:
+            return self
+        return type(self)(self._parts, self.likelihood, self._shift, threads=self._threads, arithmetic=np.float64)
+
+    def _constants(self, intercept: Coefficients, beta: Coefficients) -> Coefficients:
+        return intercept if self._shift is None else intercept - beta @ self._shift
+
+    def _shifted(self, products: Coefficients, sums: Coefficients) -> Coefficients:
+        return products if self._shift is None else products - sums[:, None] * self._shift
+
+    def _with_intercept(self, block: Block) -> Coefficients:
+        dense = block.matrix.toarray() if sparse.issparse(block.matrix) else block.matrix
+        columns = np.concatenate([np.ones((len(block.response), 1)), dense], axis=1)
+        if self._shift is not None:
+            columns[:, 1:] -= self._shift
+        return columns
+
+    def _by_creative(self, values: Sequence[Any]) -> Coefficients:
+        total = np.zeros((len(self.counts), *np.shape(values[0])))
+        np.add.at(total, self._creative, np.array(values, dtype=np.float64))
+        return total
+
+    def _sums(self, values: Coefficients) -> Coefficients:
+        return np.array([part.sum() for part in np.split(values, np.cumsum(self.counts)[:-1])])
+
+    def _visit(self, visit: Callable[[Block], T]) -> list[T]:
+        def visit_share(share: NDArray[np.intp]) -> list[T]:
+            # A step that was too long may overflow, and is taken back; threads start with settings of their own.
+            with np.errstate(over="ignore", invalid="ignore"):
+                return [visit(self._blocks[at]) for at in share]
+
+        shares = np.array_split(np.arange(len(self._blocks)), self._threads)
+        return [result for results in self._in_threads(visit_share, shares) for result in results]
+
+    def _in_threads(self, work: Callable[[Any], T], shares: Iterable[Any]) -> list[T]:
+        if self._threads == 1:
+            return [work(share) for share in shares]
+        with ThreadPoolExecutor(self._threads) as pool:
+            return list(pool.map(work, shares))
+
+
+def blocks_of(parts: Sequence[Sequence[Part]], size: int = BLOCK_BYTES) -> Iterator[Block]:
+    """Views of the rows, in their order, each of about ``size`` bytes."""
+    first = 0
+    for creative, part in enumerate(parts):
+        for matrix, response in part:
+            step = _block_rows(matrix, size)
+            for start in range(0, len(response), step):
+                stop = min(start + step, len(response))
+                block = rows_of(matrix, start, stop)
+                rows = slice(first + start, first + stop)
+                yield Block(creative, rows, block, response[start:stop])
+            first += len(response)
+
+
+def _block_rows(matrix: Any, size: int) -> int:
+    rows = max(matrix.shape[0], 1)
+    return max(256, int(size * rows / max(_bytes(matrix), rows * matrix.dtype.itemsize)))
+
+
+def _bytes(matrix: Any) -> int:
+    """Of its values, and of the positions of sparse ones."""
+    cells = 2 * matrix.nnz if sparse.issparse(matrix) else matrix.shape[0] * matrix.shape[1]
+    return int(cells * matrix.dtype.itemsize)
+
+
+def rows_of(matrix: Any, start: int, stop: int) -> Any:
+    """A view of some rows; scipy's own slicing would copy them."""
+    if not sparse.issparse(matrix):
+        return np.asarray(matrix)[start:stop]
+    ends = matrix.indptr[start : stop + 1]
+    cells = slice(int(ends[0]), int(ends[-1]))
+    values = (matrix.data[cells], matrix.indices[cells], (ends - ends[0]).astype(matrix.indices.dtype))
+    return sparse.csr_matrix(values, shape=(stop - start, matrix.shape[1]), copy=False)
+
+
+def _largest_eigenvalue(gram: Coefficients) -> float:
+    """By the power method, from below."""
+    direction = np.ones(len(gram)) + np.arange(len(gram)) % 7
+    size = 0.0
+    for _ in range(POWER_ITERATIONS):
+        direction = gram @ direction
+        size = float(np.linalg.norm(direction))
+        if size == 0:
+            break
+        direction /= size
+    return size
