@@ -27,6 +27,7 @@ from causal_tasks.experiment_parts import (
 )
 from causal_tasks.mining_options import Mining, SearchRange
 from causal_tasks.rule import Rule
+from causal_tasks.segmenting_options import Segmenting
 from causal_tasks.thresholds import Thresholds
 
 __all__ = [
@@ -44,12 +45,13 @@ __all__ = [
     "Mining",
     "Predicted",
     "SearchRange",
+    "Segmenting",
     "Tables",
     "Thresholds",
     "Window",
 ]
 
-NOT_SEMANTIC = frozenset({"name", "owner", "status", "budgeting", "delivery"})
+NOT_SEMANTIC = frozenset({"name", "owner", "status", "budgeting", "segmenting", "delivery"})
 """Fields that may differ between two statements of the same run: none of them changes what is mined."""
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -84,6 +86,7 @@ class Experiment(Part):
         thresholds: From where on a check warns or fails, where that is not the default.
         mining: How subpopulations are searched.
         budgeting: How a budget is to be spent over the arms; None: nobody asks.
+        segmenting: Which arms are messages of which segment; None: nobody asks.
         delivery: Who is told.
     """
 
@@ -111,6 +114,7 @@ class Experiment(Part):
     thresholds: Thresholds = Thresholds()
     mining: Mining = Mining()
     budgeting: Budgeting | None = None
+    segmenting: Segmenting | None = None
     delivery: Delivery = Delivery()
 
     @model_validator(mode="before")
@@ -143,6 +147,8 @@ class Experiment(Part):
         yield from self._mining_problems()
         if self.budgeting:
             yield from self._budgeting_problems(self.budgeting, names)
+        if self.segmenting:
+            yield from self._segmenting_problems(self.segmenting, names)
         if self.dataset:
             yield from self._dataset_problems()
         yield from self._follow_up_problems()
@@ -166,6 +172,22 @@ class Experiment(Part):
             yield f"budgeting.cost and the outcome are both {budgeting.cost!r}"
         if unknown := set(budgeting.prices or {}) - set(self.arms):
             yield f"budgeting.prices names unknown arms {sorted(unknown)}; known are {list(self.arms)}"
+
+    def _segmenting_problems(self, segmenting: Segmenting, names: list[str]) -> Iterator[str]:
+        if unknown := sorted(segmenting.segment_of.keys() - set(self.arms)):
+            yield f"segmenting.segments names unknown arms {unknown}; known are {list(self.arms)}"
+        response = segmenting.response or self.primary.name
+        if response not in names:
+            yield f"segmenting.response {response!r} is none of the metrics {names}"
+            return
+        metric = next(metric for metric in self.metrics if metric.name == response)
+        if metric.is_ratio and segmenting.family not in {"auto", "gaussian"}:
+            yield f"segmenting.family is {segmenting.family!r}, but {response!r} is a ratio; use 'gaussian'"
+        if metric.sign < 0 and segmenting.family == "poisson":
+            yield (
+                f"segmenting.family is 'poisson', but less of {response!r} is better and counts have no reverse; "
+                "use 'gaussian', or state a metric of which more is better"
+            )
 
     def _dataset_problems(self) -> Iterator[str]:
         if self.tables != Tables():

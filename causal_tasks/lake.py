@@ -15,6 +15,9 @@ TABLES: tuple[TableName, ...] = ("assignments", "metrics", "features")
 ALLOCATION_RECORD = "allocation-run.json"
 """At the root of a run folder, what names the manifests behind the newest allocation."""
 
+SEGMENTS_RECORD = "segments-run.json"
+"""The same for the newest segments."""
+
 
 def experiments_folder(settings: Settings) -> str:
     """The folder in which a platform writes experiment files."""

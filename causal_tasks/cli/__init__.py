@@ -10,11 +10,12 @@ from collections.abc import Callable
 import typer
 
 from causal_tasks.cli.allocate import allocate, reallocate
-from causal_tasks.cli.data import import_dataset, simulate, simulate_coupons
+from causal_tasks.cli.data import import_dataset, simulate, simulate_coupons, simulate_creatives
 from causal_tasks.cli.follow_up import audience, ledger
 from causal_tasks.cli.machine import doctor, schema
 from causal_tasks.cli.runs import message, run, stage
 from causal_tasks.cli.score import score
+from causal_tasks.cli.segment import assign_segments, segment
 from causal_tasks.cli.terminal import errors
 from causal_tasks.errors import CausalTasksError, InputError
 
@@ -26,10 +27,13 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "score": score,
     "allocate": allocate,
     "reallocate": reallocate,
+    "segment": segment,
+    "assign-segments": assign_segments,
     "audience": audience,
     "ledger": ledger,
     "simulate": simulate,
     "simulate-coupons": simulate_coupons,
+    "simulate-creatives": simulate_creatives,
     "import": import_dataset,
     "doctor": doctor,
     "schema": schema,

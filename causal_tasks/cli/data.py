@@ -64,6 +64,22 @@ def simulate_coupons(
     show(f"next:       causal-tasks allocate {made.experiment_id}" + (f" --lake {lake}" if lake else ""))
 
 
+def simulate_creatives(
+    experiment_id: Annotated[str, typer.Option(help="Id of the experiment to make.")] = "creatives",
+    users: Annotated[int, typer.Option(help="Users in the experiment.", min=100)] = 70_000,
+    seed: Annotated[int, typer.Option(help="Of everything random.", min=0)] = 7,
+    lake: Lake = None,
+) -> None:
+    """Write an experiment of messages made for three segments, with known truth, into the lake."""
+    from causal_tasks.data.creative_experiment import simulate_creatives as write_creatives
+
+    settings = settings_of(lake)
+    made = write_creatives(settings, experiment_id=experiment_id, users=users, seed=seed)
+    show(f"experiment: {experiment_uri(made.experiment_id, settings)}")
+    show(f"truth:      {truth_uri(made.experiment_id, settings)}")
+    show(f"next:       causal-tasks segment {made.experiment_id}" + (f" --lake {lake}" if lake else ""))
+
+
 def import_dataset(
     layout: Annotated[str, typer.Argument(help="Public data set: hillstrom, criteo, lazada or starbucks.")],
     file: Annotated[str, typer.Argument(help="Its file as it was published (CSV, .csv.gz or Parquet), or a URI.")],

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from causal_tasks.pipelines.allocate import ALLOCATE
 from causal_tasks.pipelines.declaration import Pipeline, Stage
 from causal_tasks.pipelines.mine import MINE
+from causal_tasks.pipelines.segment import SEGMENT
 
-__all__ = ["ALLOCATE", "MINE", "PIPELINES", "Pipeline", "Stage"]
+__all__ = ["ALLOCATE", "MINE", "PIPELINES", "SEGMENT", "Pipeline", "Stage"]
 
-PIPELINES: Mapping[str, Pipeline] = {pipeline.name: pipeline for pipeline in (MINE, ALLOCATE)}
+PIPELINES: Mapping[str, Pipeline] = {pipeline.name: pipeline for pipeline in (MINE, ALLOCATE, SEGMENT)}
 """Every graph by name."""

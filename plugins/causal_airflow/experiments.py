@@ -17,7 +17,7 @@ import yaml
 from causal_tasks.errors import CausalTasksError, InputError
 from causal_tasks.experiment import LONG_AGO, Experiment
 from causal_tasks.lake import begun_uri, experiments_folder, run_uri
-from causal_tasks.pipelines import ALLOCATE, MINE
+from causal_tasks.pipelines import MINE, PIPELINES
 from causal_tasks.pipelines.execution import load_experiment
 from causal_tasks.settings import Settings
 from causal_tasks.storage import Storage, Uri
@@ -131,12 +131,13 @@ def _has_run(experiment: Experiment, settings: Settings, storage: Storage) -> bo
     """Whether mining the experiment has begun; a failed run is for a person to clear, not to trigger again.
 
     An earlier version, which only mined, left no mark: its run folder has none, or a record of what was mined beside
-    that of a budget spent since.
+    the mark of another job since.
     """
     run = run_uri(experiment, settings)
     if storage.exists(begun_uri(run, MINE.name)) or storage.exists(f"{run}/{MINE.record}"):
         return True
-    return storage.exists(f"{run}/experiment.json") and not storage.exists(begun_uri(run, ALLOCATE.name))
+    others = (begun_uri(run, name) for name in PIPELINES if name != MINE.name)
+    return storage.exists(f"{run}/experiment.json") and not any(map(storage.exists, others))
 
 
 def _read_all(settings: Settings, storage: Storage) -> tuple[list[Stated], list[Poisoned]]:

@@ -22,6 +22,7 @@ class Tag(StrEnum):
     MINING = "mining"
     DISPATCH = "dispatch"
     BUDGETS = "budgets"
+    SEGMENTS = "segments"
 
 
 class Orchestration(BaseSettings):

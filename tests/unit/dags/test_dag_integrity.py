@@ -30,6 +30,10 @@ TASKS = {
         *("prepare", "validate", "plan", "fit", "choose", "assign", "evaluate", "report_allocation", "notify"),
     ],
     "reallocate_budgets": ["find", "fill"],
+    "segment_creatives": [
+        *("prepare", "validate", "plan_segments", "learn_segments", "assign_segments"),
+        *("value_segments", "report_segments", "notify"),
+    ],
     "watch_experiments": ["find", "start"],
     "backfill_experiments": ["find", "start"],
 }
@@ -55,6 +59,16 @@ ALLOCATION_RULES = {
     "assign": "all_success",
     "evaluate": "all_success",
     "report_allocation": "none_failed",
+    "notify": "all_done_setup_success",
+}
+SEGMENT_RULES = {
+    "prepare": "all_success",
+    "validate": "all_success",
+    "plan_segments": "all_success",
+    "learn_segments": "all_success",
+    "assign_segments": "all_success",
+    "value_segments": "all_success",
+    "report_segments": "none_failed",
     "notify": "all_done_setup_success",
 }
 HEAVY = ("altair", "catboost", "cudf", "dask", "lightgbm", "numpy", "optuna", "pandas", "pyarrow", "s3fs", "scipy")
@@ -121,6 +135,24 @@ def test_the_form_of_an_allocation_refuses_bad_values(name: str, value: Any, goo
     else:
         with pytest.raises(ParamValidationError):
             param.resolve(value)
+
+
+@pytest.fixture(scope="module")
+def segment(bag: DagBag) -> DAG:
+    return bag.dags["segment_creatives"]
+
+
+def test_segments_are_reported_also_where_nothing_is_learned(segment: DAG) -> None:
+    assert {task.task_id: task.trigger_rule.value for task in segment.tasks} == SEGMENT_RULES
+    assert [task.task_id for task in segment.tasks if task.is_mapped] == ["learn_segments"]
+    assert segment.get_task("learn_segments").downstream_task_ids == {"assign_segments", "notify"}
+    assert segment.get_task("report_segments").upstream_task_ids == {"value_segments"}
+
+
+def test_segments_are_announced_apart_and_the_form_asks_what_that_of_mining_asks(segment: DAG, mine: DAG) -> None:
+    outlets = {task.task_id: [asset.uri for asset in task.outlets] for task in segment.tasks if task.outlets}
+    assert outlets == {"report_segments": ["x-causal://segments/results"]}
+    assert list(segment.params) == list(mine.params)
 
 
 def test_the_main_job_starts_tasks_by_the_rules_of_the_design(mine: DAG) -> None:

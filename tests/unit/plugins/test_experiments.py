@@ -12,7 +12,7 @@ from causal_airflow.experiments import experiments_ended_between, unmined_experi
 from causal_tasks.errors import StorageError
 from causal_tasks.experiment import Experiment
 from causal_tasks.lake import begun_uri
-from causal_tasks.pipelines import ALLOCATE, MINE
+from causal_tasks.pipelines import ALLOCATE, MINE, SEGMENT, Pipeline
 from causal_tasks.run_folder import RunFolder
 from causal_tasks.settings import Settings
 from causal_tasks.storage import Storage
@@ -73,12 +73,13 @@ def test_running_unsettled_and_begun_experiments_are_left_alone(lake: Lake) -> N
     assert [run_id for run_id, _ in lake.found(NOW + timedelta(hours=2))] == ["unsettled.r1"]
 
 
-def test_an_experiment_whose_budget_was_spent_first_is_mined_all_the_same(lake: Lake) -> None:
+@pytest.mark.parametrize("other", [ALLOCATE, SEGMENT], ids=lambda pipeline: pipeline.name)
+def test_an_experiment_that_another_job_ran_first_is_mined_all_the_same(other: Pipeline, lake: Lake) -> None:
     spent = lake.put("spent.json", ended_at=ended(30))
     run = RunFolder.open(
         Experiment.model_validate(EXPERIMENT | {"experiment_id": "spent", "ended_at": ended(30)}), lake.settings
     )
-    run.storage.write_bytes(begun_uri(run.uri, ALLOCATE.name), b"")
+    run.storage.write_bytes(begun_uri(run.uri, other.name), b"")
     assert lake.found() == [("spent.r1", spent)]
     run.storage.write_bytes(begun_uri(run.uri, MINE.name), b"")
     assert lake.found() == []
