@@ -7,8 +7,10 @@ from playwright.sync_api import sync_playwright
 
 from causal_tasks.report.allocation import render_allocation_html
 from causal_tasks.report.html import render_html
+from causal_tasks.report.segments import render_segments_html
 from tests.unit.report import sample
 from tests.unit.report.allocation import sample as allocation
+from tests.unit.report.segments import sample as segments
 
 DESK, PHONE = {"width": 1200, "height": 900}, {"width": 360, "height": 740}
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
@@ -31,6 +33,17 @@ def many_budgets():
     return allocation.result(budgets=tuple(step / 10 for step in range(1, 13)), arms=arms)
 
 
+def many_creatives():
+    """Twelve creatives in four segments, with names that fit no column."""
+    named = {
+        f"人群名称非常非常长的第{row}个 segment_with_a_long_name": tuple(
+            f"creative_of_the_house_{row}_{column}_一条非常长的创意名称用来测试换行" for column in range(3)
+        )
+        for row in range(4)
+    }
+    return segments.result(named=named)
+
+
 STORIES = {
     "found_both": lambda: render_html(sample.result()),
     "one_decision": lambda: render_html(sample.result("nothing_found")),
@@ -40,6 +53,8 @@ STORIES = {
     "several_treatments": lambda: render_html(sample.several_arms()),
     "version_2": lambda: render_html(sample.of_version_2()),
     "allocation": lambda: render_allocation_html(many_budgets()),
+    "segments": lambda: render_segments_html(many_creatives()),
+    "segments_nothing_found": lambda: render_segments_html(segments.result("nothing_found")),
     "allocation_invalid": lambda: render_allocation_html(allocation.result("invalid")),
 }
 
