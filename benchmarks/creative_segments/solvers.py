@@ -42,7 +42,7 @@ def ask(solver: str, people: int, covariates: int, file: Path | None = None) -> 
     environment = os.environ | {
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "PYTHONWARNINGS": "ignore",
     }
     command = [sys.executable, "-m", "benchmarks.peers.segments", solver, str(people), str(covariates)]

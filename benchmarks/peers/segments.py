@@ -74,7 +74,7 @@ def write(people: int, covariates: int, file: str) -> Callable[[], Answer]:
             some = truth.others(min(_CHUNK, people - begin), seed=begin)
             columns = {f"x{number}": some.X[:, number] for number in range(covariates)}
             rows = pa.table({"creative": np.array(some.creatives)[some.creative], "returned": some.response, **columns})
-            writer = writer or pq.ParquetWriter(file, rows.schema, compression="none")
+            writer = writer or pq.ParquetWriter(file, rows.schema, compression="none", use_dictionary=["creative"])
             writer.write_table(rows)
         if writer:
             writer.close()

@@ -11,8 +11,9 @@ from scipy import sparse
 
 from causal_tasks.segments.covariate_rows import BLOCK_ROWS, CovariateRows
 from causal_tasks.segments.covariates import CovariateTerms
-from causal_tasks.segments.host_rows import HostRows, Part, rows_of
+from causal_tasks.segments.host_rows import HostRows
 from causal_tasks.segments.likelihood import Family, likelihood_of
+from causal_tasks.segments.row_blocks import Part, rows_of
 from causal_tasks.segments.rows import SegmentRows
 from causal_tasks.segments.scaling import Moments, Scaling
 from causal_tasks.segments.shown_people import Creatives, ShownPeople, require_rows

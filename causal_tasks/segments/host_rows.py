@@ -5,9 +5,10 @@ next block is read: a step of the solver costs one pass over memory. Threads sha
 taken in their order, so that the number of threads changes nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -15,19 +16,14 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from causal_tasks.segments.likelihood import Likelihood
-from causal_tasks.segments.rows import Coefficients, Residuals, Sweep
-
-Part = tuple[Any, NDArray[np.float64]]
-"""Some people of one creative: a matrix of shape (n, p), dense or CSR, and their responses, shape (n,)."""
+from causal_tasks.segments.row_blocks import Block, Part, blocks_of, stored_bytes
+from causal_tasks.segments.rows import MODEL_SHARE, Coefficients, Residuals, Sweep
 
 BLOCK_BYTES = 2**21
 """Of the covariates of a block: what a core's cache holds."""
 
 THREAD_BYTES = 4 * BLOCK_BYTES
 """Of covariates that are worth a thread: with fewer it takes longer to start than to work."""
-
-MODEL_SHARE = 0.25
-"""Numbers in the Gram matrices, as a share of those in the rows, up to which they are worth computing."""
 
 SAMPLED_BLOCKS = 8
 """Of each creative, from which the size of its largest eigenvalue is told."""
@@ -38,23 +34,6 @@ ROUNDING = 16
 """Units in the last place by which a linear predictor may be off."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Some rows of one creative.
-
-    Attributes:
-        creative: Position among the segment's.
-        rows: Where its people are among all of the segment.
-        matrix: Shape (rows, p).
-        response: Shape (rows,).
-    """
-
-    creative: int
-    rows: slice
-    matrix: Any
-    response: NDArray[np.float64]
 
 
 class HostRows:
@@ -82,13 +61,13 @@ class HostRows:
         first = next(matrix for part in parts for matrix, _ in part)
         self.width = int(first.shape[1])
         self._parts, self._shift = parts, shift
-        stored = sum(_bytes(matrix) for part in parts for matrix, _ in part)
+        stored = sum(stored_bytes(matrix) for part in parts for matrix, _ in part)
         self._cells = sum(
             matrix.nnz if sparse.issparse(matrix) else matrix.size for part in parts for matrix, _ in part
         )
         self._threads = max(1, min(threads, stored // THREAD_BYTES))
         self._dtype = np.dtype(first.dtype if arithmetic is None else arithmetic)
-        self._blocks = list(blocks_of(parts))
+        self._blocks = list(blocks_of(parts, BLOCK_BYTES))
         self._creative = np.array([block.creative for block in self._blocks])
 
     @property
@@ -211,16 +190,16 @@ class HostRows:
         return np.array(self._in_threads(of_creative, range(len(self.counts))))
 
     def largest_eigenvalues(self) -> tuple[float, Coefficients]:
-        """See ``SegmentRows``."""
-        together, single = np.zeros((1 + self.width,) * 2), []
-        for creative, count in enumerate(self.counts):
-            own = np.flatnonzero(self._creative == creative)
-            sampled = [self._blocks[at] for at in own[:: -(-len(own) // SAMPLED_BLOCKS)]]
-            share = sum(len(block.response) for block in sampled) / count
-            gram = sum(columns.T @ columns for columns in map(self._with_intercept, sampled)) / share
-            together += gram
-            single.append(_largest_eigenvalue(gram))
-        return _largest_eigenvalue(together[1:, 1:]), np.array(single)
+        """See ``SegmentRows``; from a sample of the rows."""
+        creatives = range(len(self.counts))
+        sampled = [self._sampled(creative) for creative in creatives]
+        single = [_largest_eigenvalue(partial(self._product, its), 1 + self.width) for its in sampled]
+
+        def together(direction: Coefficients) -> Coefficients:
+            whole = np.concatenate([[0.0], direction])
+            return np.asarray(np.sum([self._product(its, whole)[1:] for its in sampled], axis=0))
+
+        return _largest_eigenvalue(together, self.width), np.array(single)
 
     def columns(self, chosen: NDArray[np.intp]) -> Self:
         """See ``SegmentRows``."""
@@ -239,6 +218,24 @@ class HostRows:
 
     def _shifted(self, products: Coefficients, sums: Coefficients) -> Coefficients:
         return products if self._shift is None else products - sums[:, None] * self._shift
+
+    def _sampled(self, creative: int) -> list[tuple[Block, float]]:
+        """Some blocks of a creative, evenly spaced, and how many of its rows each row of them stands for."""
+        own = np.flatnonzero(self._creative == creative)
+        blocks = [self._blocks[at] for at in own[:: -(-len(own) // SAMPLED_BLOCKS)]]
+        stands_for = float(self.counts[creative] / sum(len(block.response) for block in blocks))
+        return [(block, stands_for) for block in blocks]
+
+    def _product(self, sampled: Sequence[tuple[Block, float]], direction: Coefficients) -> Coefficients:
+        """[1, X]' [1, X] direction over some blocks, shape (1 + p,)."""
+        constant = float(self._constants(direction[:1], direction[None, 1:])[0])
+        total = np.zeros(1 + self.width)
+        for block, stands_for in sampled:
+            fitted = stands_for * (block.matrix @ direction[1:] + constant)
+            total[0] += fitted.sum()
+            total[1:] += block.matrix.T @ fitted
+        total[1:] = self._shifted(total[None, 1:], total[:1])[0]
+        return total
 
     def _with_intercept(self, block: Block) -> Coefficients:
         dense = block.matrix.toarray() if sparse.issparse(block.matrix) else block.matrix
@@ -271,47 +268,11 @@ class HostRows:
             return list(pool.map(work, shares))
 
 
-def blocks_of(parts: Sequence[Sequence[Part]], size: int = BLOCK_BYTES) -> Iterator[Block]:
-    """Views of the rows, in their order, each of about ``size`` bytes."""
-    first = 0
-    for creative, part in enumerate(parts):
-        for matrix, response in part:
-            step = _block_rows(matrix, size)
-            for start in range(0, len(response), step):
-                stop = min(start + step, len(response))
-                block = rows_of(matrix, start, stop)
-                rows = slice(first + start, first + stop)
-                yield Block(creative, rows, block, response[start:stop])
-            first += len(response)
-
-
-def _block_rows(matrix: Any, size: int) -> int:
-    rows = max(matrix.shape[0], 1)
-    return max(256, int(size * rows / max(_bytes(matrix), rows * matrix.dtype.itemsize)))
-
-
-def _bytes(matrix: Any) -> int:
-    """Of its values, and of the positions of sparse ones."""
-    cells = 2 * matrix.nnz if sparse.issparse(matrix) else matrix.shape[0] * matrix.shape[1]
-    return int(cells * matrix.dtype.itemsize)
-
-
-def rows_of(matrix: Any, start: int, stop: int) -> Any:
-    """A view of some rows; scipy's own slicing would copy them."""
-    if not sparse.issparse(matrix):
-        return np.asarray(matrix)[start:stop]
-    ends = matrix.indptr[start : stop + 1]
-    cells = slice(int(ends[0]), int(ends[-1]))
-    values = (matrix.data[cells], matrix.indices[cells], (ends - ends[0]).astype(matrix.indices.dtype))
-    return sparse.csr_matrix(values, shape=(stop - start, matrix.shape[1]), copy=False)
-
-
-def _largest_eigenvalue(gram: Coefficients) -> float:
+def _largest_eigenvalue(product: Callable[[Coefficients], Coefficients], width: int) -> float:
     """By the power method, from below."""
-    direction = np.ones(len(gram)) + np.arange(len(gram)) % 7
-    size = 0.0
+    direction, size = np.ones(width) + np.arange(width) % 7, 0.0
     for _ in range(POWER_ITERATIONS):
-        direction = gram @ direction
+        direction = product(direction)
         size = float(np.linalg.norm(direction))
         if size == 0:
             break

@@ -11,6 +11,10 @@ from causal_tasks.segments.likelihood import Likelihood
 Coefficients = NDArray[np.float64]
 
 
+MODEL_SHARE = 0.25
+"""Numbers in the Gram matrices, as a share of those in the rows, up to which they are worth computing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sweep:
     """What one step leaves for the next. Vectors over people belong to the class that made them.

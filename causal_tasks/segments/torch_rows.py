@@ -16,9 +16,10 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
-from causal_tasks.segments.host_rows import POWER_ITERATIONS, ROUNDING, Part, blocks_of
+from causal_tasks.segments.host_rows import POWER_ITERATIONS, ROUNDING
 from causal_tasks.segments.likelihood import Likelihood
-from causal_tasks.segments.rows import Coefficients, Residuals, Sweep
+from causal_tasks.segments.row_blocks import Part, blocks_of
+from causal_tasks.segments.rows import MODEL_SHARE, Coefficients, Residuals, Sweep
 from causal_tasks.uplift.networks.fitted import require_device
 
 PIECE_BYTES = 2**26
@@ -43,6 +44,11 @@ class Piece:
     rows: slice
     matrix: torch.Tensor
     transposed: torch.Tensor
+
+    @property
+    def cells(self) -> int:
+        """Numbers that are stored."""
+        return (self.matrix if self.matrix.layout is torch.strided else self.matrix.values()).numel()
 
     def both(self, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
         """Matrix and transposed in another precision."""
@@ -96,8 +102,9 @@ class TorchRows:
 
     @property
     def model_pays(self) -> bool:
-        """See ``SegmentRows``: a GPU passes over the rows faster than a processor steps on Gram matrices."""
-        return False
+        """See ``SegmentRows``."""
+        cells = sum(piece.cells for piece in self._pieces)
+        return bool(len(self.counts) * (1 + self.width) ** 2 <= MODEL_SHARE * cells)
 
     def null_intercepts(self) -> Coefficients:
         """See ``SegmentRows``."""
