@@ -29,8 +29,8 @@ def section(_: int) -> str:
                     described(f"{PEOPLE:,} x {SPARSE:,} sparse, {device}", sparse),
                 ],
             ),
-            f"The GPU is {ratio(beside.seconds / dense.seconds)} times as fast as the processor beside it, and its last "
-            f"objective differs by a share of {apart:.1e}. Times hold checking and scaling people on the processor and "
-            "the copy to the GPU; peaks are of the processor's memory.",
+            f"The GPU is {ratio(beside.seconds / dense.seconds)} times as fast as the processor beside it, and its "
+            f"last objective differs by a share of {apart:.1e}. Times hold checking and scaling people on the "
+            "processor and the copy to the GPU; peaks are of the processor's memory.",
         ]
     )
