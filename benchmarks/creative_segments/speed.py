@@ -24,25 +24,29 @@ HEADER = (
 
 def section(_: int) -> str:
     """The table by size and source, and how the time grows."""
-    found = {f"{people:,}, from memory": ask("path", people, COVARIATES) for people in SIZES}
+    memory = {people: ask("path", people, COVARIATES) for people in SIZES}
     with TemporaryDirectory(prefix="benchmark-segments-") as folder:
-        file = Path(folder) / "people.parquet"
-        ask("write", SIZES[-1], COVARIATES, file)
-        size = file.stat().st_size
-        mapped = ask("mapped", SIZES[-1], COVARIATES, file)
-    rows = [described(title, taken) for title, taken in found.items()]
-    rows.append(described(f"{SIZES[-1]:,}, from Parquet", mapped))
-    small, large = (taken.seconds for taken in found.values())
-    answer = mapped.answer
+        files = {people: Path(folder) / f"{people}.parquet" for people in SIZES}
+        for people, file in files.items():
+            ask("write", people, COVARIATES, file)
+        mapped = {people: ask("mapped", people, COVARIATES, file) for people, file in files.items()}
+        size = files[SIZES[-1]].stat().st_size
+    rows = [described(f"{people:,}, from memory", taken) for people, taken in memory.items()]
+    rows += [described(f"{people:,}, from Parquet", taken) for people, taken in mapped.items()]
+    small, large = (taken.seconds for taken in memory.values())
+    last = mapped[SIZES[-1]]
+    own = " and ".join(
+        f"{gigabytes(taken.answer['anonymous_bytes'])} GB ({people:,} people)" for people, taken in mapped.items()
+    )
     return "\n\n".join(
         [
             setting(f"{COVARIATES} covariates, each pair of which has the correlation 0.2"),
             table(HEADER, rows),
-            f"From {SIZES[0]:,} to {SIZES[1]:,} people the time grows {ratio(large / small)} times.",
-            f"The Parquet file has {gigabytes(size)} GB. Reading it twice, to standardise and to write rows by "
-            f"creative, took {seconds(answer['prepared_seconds'])} s of the {seconds(mapped.seconds)} s. At the peak "
-            f"{gigabytes(answer['anonymous_bytes'])} GB of the memory were the process's own; the rest were pages of "
-            "the files it had written, which the system takes back when it needs them.",
+            f"From {SIZES[0]:,} to {SIZES[-1]:,} people the time from memory grows {ratio(large / small)} times.",
+            f"The larger Parquet file has {gigabytes(size)} GB. Reading it twice, to standardise and to write rows by "
+            f"creative, took {seconds(last.answer['prepared_seconds'])} s of the {seconds(last.seconds)} s. At the "
+            f"peak {own} were the process's own; the rest were pages of the files it had written, which the system "
+            "takes back when it needs them.",
         ]
     )
 

@@ -114,4 +114,8 @@ def _fitted_together(rows: SegmentRows, residuals: Residuals) -> tuple[Vector, V
 
 
 def _solve(gram: Vector, side: Vector) -> Vector:
-    return np.asarray(np.linalg.lstsq(gram, side, rcond=None)[0], dtype=np.float64)
+    # On one scale: else what is cut off as rounding depends on the units of covariates that are not standardised.
+    sizes = np.sqrt(np.diagonal(gram))
+    scale = np.where(sizes > 0, sizes, 1.0)
+    fitted = np.linalg.lstsq(gram / np.outer(scale, scale), side / scale, rcond=None)[0]
+    return np.asarray(fitted / scale, dtype=np.float64)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from causal_tasks.errors import InputError
 from causal_tasks.segments.exposures import Exposures
 from causal_tasks.segments.fitted_paths import FittedPaths, shared_and_apart
-from causal_tasks.segments.path import PenaltyForm, penalties
+from causal_tasks.segments.path import PenaltyForm, penalties_to
 from causal_tasks.segments.penalty import COLLAPSE
 from causal_tasks.segments.response_models import CreativeResponses, require_lam, require_search
 from causal_tasks.segments.solution import Solution
@@ -161,11 +161,11 @@ class CreativeSegments(CreativeResponses):
 
     def _fit_path(self, exposures: Exposures, paths: FittedPaths, lam: float) -> Self:
         self.lam_, self.lam_max_ = float(lam), paths.largest_lam
-        ratio = min(lam / self.lam_max_, 1.0) if self.lam_max_ else 1.0
-        lams = penalties(max(self.lam_max_, lam), ratio, self.n_lams) if ratio < 1 else np.array([lam])
-        found = list(paths.solve(lams))
-        self.path_ = pd.DataFrame([_path_row(at, solutions) for at, solutions in zip(lams, found, strict=True)])
-        self._keep(exposures, found[-1])
+        lams, along = penalties_to(lam, self.lam_max_, self.n_lams), []
+        for at, solutions in zip(lams, paths.solve(lams), strict=True):
+            along.append(_path_row(at, solutions))
+        self.path_ = pd.DataFrame(along)
+        self._keep(exposures, solutions)
         return self
 
     def _keep(self, exposures: Exposures, solutions: Sequence[Solution]) -> None:

@@ -136,5 +136,3 @@ class CreativeSegmentsCV(CreativeSegments):
             raise InputError(f"alphas are {list(self.alphas)}", remedy="name at least one, and none twice")
         for alpha in self.alphas:
             require_alpha(alpha)
-        if not 0 < self.lam_ratio < 1:
-            raise InputError(f"lam_ratio is {self.lam_ratio}", remedy="use a number between 0 and 1")

@@ -19,6 +19,9 @@ FEW_COLUMNS = 0.25
 BOUNDARY = 1e-9
 """By which products may exceed a bound that they are meant to touch."""
 
+LAST_STEP = 1e-3
+"""Share of the largest penalty from which a path goes to no penalty at all."""
+
 POOLED_TOLERANCE = 1e-12
 """Relative gap of the fit without penalty from which the largest penalty is told where alpha is 0."""
 
@@ -137,6 +140,8 @@ class SegmentPath:
             chosen = chosen | missed
 
     def _descended(self, point: Point, penalty: Penalty, tol: float, passes: int = 0) -> Solution:
+        # Where few covariates do not suffice they hardly do further down, and their copy takes memory.
+        self._few = None
         if self._minimiser is None:
             self._minimiser = minimiser_of(self._rows)
         found = self._minimiser.minimise(point, penalty, tol=tol, max_passes=max(self._max_passes - passes, 1))
@@ -176,3 +181,12 @@ def minimiser_of(rows: SegmentRows) -> Minimiser:
 def penalties(largest: float, ratio: float, number: int) -> Vector:
     """``number`` values falling evenly on a log scale from ``largest`` to ``ratio`` times it."""
     return largest * np.geomspace(1, ratio, number) if number > 1 else np.array([largest * ratio])
+
+
+def penalties_to(lam: float, largest: float, number: int) -> Vector:
+    """``number`` values falling from ``largest`` to ``lam``; ``lam`` alone where that is no smaller."""
+    if lam >= largest:
+        return np.array([lam])
+    if lam > 0 or number == 1:
+        return penalties(largest, lam / largest, number)
+    return np.append(penalties(largest, LAST_STEP, number - 1), 0.0)

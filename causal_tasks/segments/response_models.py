@@ -33,7 +33,7 @@ class CreativeResponses(BaseEstimator):  # type: ignore[misc]
         centre_: Taken from each column, shape (p,).
         scale_: By which each column is divided then, shape (p,).
         beta_: Per standardised unit, shape (K, p).
-        intercept_: Of people with mean covariates, shape (K,).
+        intercept_: Of people whose covariates are ``centre_``, shape (K,).
         objective_: Summed loss, which is half the deviance, plus penalty.
         duality_gap_: The optimum is at most this far below the objective.
         converged_: Whether the gap of every problem is within ``tol``.
@@ -133,7 +133,7 @@ def require_lam(lam: float) -> None:
     """Check a penalty.
 
     Raises:
-        InputError: It is negative or no number.
+        InputError: It is negative or not finite.
     """
-    if not lam >= 0:
-        raise InputError(f"lam is {lam}", remedy="use a number that is not negative")
+    if not 0 <= lam < np.inf:
+        raise InputError(f"lam is {lam}", remedy="use a finite number that is not negative")

@@ -6,12 +6,13 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
 
 from causal_tasks.segments.cross_validation import PathGrid, cross_validate, dealt_folds
 from causal_tasks.segments.exposures import Exposures
 from causal_tasks.segments.fitted_paths import FittedPaths
 from causal_tasks.segments.likelihood import likelihood_of
-from causal_tasks.segments.path import PenaltyForm, penalties
+from causal_tasks.segments.path import PenaltyForm, penalties_to
 from causal_tasks.segments.response_models import CreativeResponses, require_lam, require_search
 from causal_tasks.segments.shown_people import checked_response, labels
 
@@ -43,6 +44,7 @@ class SeparateCreatives(CreativeResponses):
     """
 
     count_intercepts: bool
+    n_lams: int
 
     def __init__(
         self,
@@ -103,14 +105,12 @@ class SeparateCreatives(CreativeResponses):
         return np.asarray(np.array(self.creatives_, dtype=object)[best])
 
     def _fit_paths(self, exposures: Exposures, paths: FittedPaths, lams: NDArray[np.float64]) -> Self:
-        steps = getattr(self, "n_lams", 1)
         solutions = []
-        for path, lam in zip(paths.paths, lams, strict=True):
-            largest = path.largest_lam
-            ratio = lam / largest if largest else 1.0
-            way = penalties(largest, ratio, steps) if ratio < 1 else np.array([lam])
-            *_, solution = path.solve(way)
-            solutions.append(solution)
+        # As ``FittedPaths.solve``, but every path has a lambda of its own.
+        with threadpool_limits(1):
+            for path, lam in zip(paths.paths, lams, strict=True):
+                *_, solution = path.solve(penalties_to(lam, path.largest_lam, self.n_lams))
+                solutions.append(solution)
         self.lams_ = lams
         self._keep(exposures, solutions)
         return self

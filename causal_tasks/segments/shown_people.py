@@ -43,8 +43,11 @@ class Creatives:
         Raises:
             InputError: A creative is in two segments or in none, or nobody was shown it.
         """
-        stated = dict(segment) if isinstance(segment, Mapping) else _stated_by_rows(shown, segment)
-        by_creative = {str(creative): str(name) for creative, name in stated.items()}
+        stated = segment.items() if isinstance(segment, Mapping) else _stated_by_rows(shown, segment)
+        by_creative: dict[str, str] = {}
+        for creative, name in stated:
+            if by_creative.setdefault(str(creative), str(name)) != str(name):
+                raise _in_two(str(creative), [by_creative[str(creative)], str(name)])
         seen = set(shown)
         if stray := sorted(seen - set(by_creative)):
             raise InputError(
@@ -162,6 +165,8 @@ def require_variation(creative: str, response: Vector) -> None:
     Raises:
         InputError: All are equal, or there are fewer than two.
     """
+    if not len(response):
+        raise InputError(f"nobody was shown creative {creative!r}", remedy="leave it out, or show it to more people")
     if len(response) < FEWEST_PEOPLE or (response == response[0]).all():
         raise InputError(
             f"the response to creative {creative!r} is {response[0]:g} for all of {len(response)} people",
@@ -189,15 +194,19 @@ def _checked_fold(values: ArrayLike) -> NDArray[np.int8]:
     return numbers
 
 
-def _stated_by_rows(shown: NDArray[np.object_], segment: Any) -> dict[str, str]:
+def _stated_by_rows(shown: NDArray[np.object_], segment: Any) -> list[tuple[str, str]]:
     of_row = labels(segment, "segment")
     require_rows(len(shown), "creative", segment=of_row)
     pairs = pd.DataFrame({"creative": shown, "segment": of_row}).drop_duplicates()
     twice = pairs[pairs["creative"].duplicated(keep=False)]
     if len(twice):
         name = twice["creative"].iloc[0]
-        both = sorted(twice["segment"][twice["creative"] == name])
-        raise InputError(
-            f"creative {name!r} is in segments {both}", remedy="give each creative the one segment that it was made for"
-        )
-    return dict(sorted(pairs.itertuples(index=False, name=None), key=lambda pair: (pair[1], pair[0])))
+        raise _in_two(name, sorted(twice["segment"][twice["creative"] == name]))
+    return sorted(pairs.itertuples(index=False, name=None), key=lambda pair: (pair[1], pair[0]))
+
+
+def _in_two(creative: str, segments: list[str]) -> InputError:
+    return InputError(
+        f"creative {creative!r} is in segments {segments}",
+        remedy="give each creative the one segment that it was made for",
+    )

@@ -83,7 +83,7 @@ class Steps:
             inertia, momentum = (1.0, 0.0) if restart else (momentum_next, (state.inertia - 1) / momentum_next)
             sweep = state.smooth.sweep(state.sweep, point.intercept, point.beta, momentum)
             allowed = self._factor * self._scalar_product(way, way)
-            if sweep.curvature <= max(allowed, sweep.rounding):
+            if sweep.curvature <= max(allowed, sweep.rounding) or allowed == 0:
                 break
             # Where a step was so long that means overflowed, the curvature met is no number.
             self._factor *= float(np.nanmin([SHORTER_STEP * sweep.curvature / allowed, FAR_SHORTER_STEP]))

@@ -70,11 +70,7 @@ class SegmentsBriefing(Briefing):
         """What a note is about, by the name that the page uses for it."""
         if code == "new_levels":
             return self.covariate_name(detail, None)
-        names = {
-            **dict.fromkeys(("few_matched", "few_differ"), "creatives.policy"),
-            "family_chosen": "creatives.family",
-        }
-        key = f"{names.get(code, '')}.{detail}"
+        key = f"{_NAMED.get(code, '')}.{detail}"
         return self.text(key, **self.named_best) if key in self.text.sentences else detail
 
     @property

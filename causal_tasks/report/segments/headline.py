@@ -1,5 +1,6 @@
 """What creative segments come to: one sentence, and what to do about it."""
 
+from causal_tasks.report.result import turned
 from causal_tasks.report.sections.checks import Checks
 from causal_tasks.report.sections.effects import ShownEffect, show_effect
 from causal_tasks.report.segments.briefing import SegmentsBriefing
@@ -12,7 +13,9 @@ def headline_of(briefing: SegmentsBriefing, checks: Checks) -> str:
     """The verdict in one sentence."""
     code, text = briefing.result["verdict"]["code"], briefing.text
     if not briefing.is_learned:
-        return text(f"creatives.headline.{code}", failed=briefing.listed(checks.names("fail")))
+        reason = briefing.result["verdict"]["reason"]
+        failed = checks.names("fail") if code == "invalid" or not reason else [text(f"checks.{reason}.name")]
+        return text(f"creatives.headline.{code}", failed=briefing.listed(failed))
     gain = gain_over_best(briefing)
     sentence = text(
         f"creatives.headline.{code}",
@@ -63,8 +66,17 @@ def _holding(briefing: SegmentsBriefing) -> list[str]:
 
 
 def _where_separate_is_better(briefing: SegmentsBriefing) -> list[str]:
-    """That one model for each creative did better than segments, where it reliably did."""
-    margin = separate_over_segment(briefing)
-    if margin.tone != "good":
+    """That one model for each creative did better than what is to be done, where it reliably did.
+
+    Where segments are to be used, also than the best message of the assigned one: a single message either way.
+    """
+    result, differences = briefing.result, briefing.result["differences"]
+    if result["verdict"]["code"] == "segments_pay":
+        rival, over = "segments", [turned(differences["vs_separate"]), differences["separate_vs_best_in_segment"]]
+    else:
+        rival, over = "best_creative", [differences["separate_vs_best_creative"]]
+    gains = [show_effect(briefing, result["response"], margin) for margin in over]
+    if any(gain.tone != "good" for gain in gains):
         return []
-    return [briefing.text("creatives.separate_better", gain=margin.estimate, interval=margin.interval)]
+    told = {"best": result["best"]["creative"], "gain": gains[0].estimate, "interval": gains[0].interval}
+    return [briefing.text(f"creatives.separate_better.{rival}", **told)]

@@ -72,7 +72,7 @@ def tell_profiles(briefing: SegmentsBriefing) -> tuple[Profile, ...]:
 def _profile(briefing: SegmentsBriefing, record: Mapping[str, Any]) -> Profile:
     text, verdict = briefing.text, record["verdict"]
     whom = text("words.comma").join(briefing.whom(weighted) for weighted in record["shared"][:MOST_NAMED])
-    said = "partly_none_agree" if verdict == "partly" and not record["agrees"] else verdict
+    said = _said(briefing, record)
     sentence = text(
         f"creatives.verdict.{said}",
         number=len(record["creatives"]),
@@ -90,6 +90,15 @@ def _profile(briefing: SegmentsBriefing, record: Mapping[str, Any]) -> Profile:
         share=numbers.percent(record["share"], 0),
         coefficients=_coefficients(briefing, record["segment"], record["shared"]),
     )
+
+
+def _said(briefing: SegmentsBriefing, record: Mapping[str, Any]) -> str:
+    """Which sentence tells the verdict on a segment."""
+    if record["verdict"] == "partly" and not record["agrees"]:
+        return "partly_none_agree"
+    if record["verdict"] == "flat" and any(other["shared"] for other in briefing.segments):
+        return "flat_rest"
+    return str(record["verdict"])
 
 
 def _special(briefing: SegmentsBriefing, told: Mapping[str, Any]) -> str:

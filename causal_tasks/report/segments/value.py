@@ -31,6 +31,9 @@ _OVER_BEST = {
 }
 """The difference in which a policy is held against the best single creative."""
 
+_NO_CHOICE = ("one_segment", "nothing_found")
+"""Verdicts with which everybody is assigned the same segment, so that its gain says nothing about assigning."""
+
 _SHADES = 5
 """Of the table of responses, from pale to dark."""
 
@@ -165,9 +168,9 @@ def _gains(briefing: SegmentsBriefing) -> Gains:
     text, response = briefing.text, briefing.result["response"]
     unit = briefing.axis_unit(response)
     told = {"metric": briefing.response_name, "unit": unit}
-    is_alone = len(briefing.segments) == 1
+    code = briefing.result["verdict"]["code"]
     return Gains(
-        title=text(f"creatives.gains.{'one_segment' if is_alone else gain_over_best(briefing).tone}"),
+        title=text(f"creatives.gains.{code if code in _NO_CHOICE else gain_over_best(briefing).tone}"),
         x_title=text("creatives.gains.x" if unit else "creatives.gains.x_plain", **told),
         bars=tuple(_bar(briefing, policy, name) for policy, name in _AGAINST.items()),
     )
@@ -192,7 +195,7 @@ def _matrix(briefing: SegmentsBriefing) -> Matrix:
     names = [record["segment"] for record in briefing.segments]
     shown = [name for name in (*names, None) if any(column == name for _, column in cells)]
     rows = [(name, [cells.get((name, column)) for column in shown]) for name in names]
-    rows = [(name, row) for name, row in rows if any(row)]
+    rows = [(name, row) for name, row in rows if any(cell and cell["users"] for cell in row)]
     sign = briefing.metric(briefing.result["response"]).sign
     spread = max((high - low for low, high in (_range(row, sign) for _, row in rows)), default=0.0)
     return Matrix(

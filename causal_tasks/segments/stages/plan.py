@@ -55,7 +55,7 @@ def planned_family(users: SegmentUsers, segmenting: Segmenting) -> Family:
     """The family stated; of ``auto`` binomial where all users responded with 0 or 1, else gaussian."""
     if segmenting.family != "auto":
         return segmenting.family
-    values = np.abs(users.response[~np.isnan(users.response)])
+    values = response_metric(users.experiment).benefit(users.response[~np.isnan(users.response)])
     return "binomial" if np.isin(values, (0.0, 1.0)).all() else "gaussian"
 
 

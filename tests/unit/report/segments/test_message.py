@@ -32,7 +32,7 @@ def test_the_message_tells_verdict_segments_checks_and_what_to_do_in_that_order(
     assert content(sample.result(), "zh").split("\n") == [
         "**分人群投放更好** · 推送文案",
         "按合适的人群给每名用户看对应的创意，比人人看最好的那条创意（当年今日）更好：每人打开率 +1.24 个百分点 ［+0.83, +1.65］；"
-        "创意作用一致的人群：怀旧；大体一致但有例外：发现",
+        "创意作用一致的人群：怀旧；大体一致但有例外的人群：发现",
         "- 怀旧：作用一致；占用户 33%；打动的是：年龄偏高、会员不是 premium、地区未知、night_share偏高",
         "- 发现：大体一致，有例外；占用户 33%；打动的是：年龄偏低、new_songs偏高、会员为 premium",
         "- 优惠：特征区分不出用户；占用户 33%",

@@ -28,9 +28,9 @@ def told(code="segments_pay", language="en", **changes):
 def test_the_first_screen_says_what_segments_bring_which_hold_together_and_what_to_do(page):
     header = page.split("<header>")[1].split("</header>")[0]
     assert words(header) == (
-        "推送文案 · push_messages.r1 Segments pay Showing each user the messages of the segment that fits brings more than "
+        "推送文案 · push_messages.r1 Segments pay Showing each user the messages of the segment that fits does better than "
         "the best single message (当年今日) for everyone: opens +1.24 pp [+0.83, +1.65] per user; segments whose messages "
-        "act alike: 怀旧; with exceptions: 发现 What to do Assign users by the file of assignments, and show each of them a "
+        "act alike: 怀旧; alike with exceptions: 发现 What to do Assign users by the file of assignments, and show each of them a "
         "message of that segment. Keep a small random group on all messages, so that the gain can be measured again."
     )
 
@@ -53,7 +53,7 @@ def test_a_segment_is_told_in_words_with_its_sizes_and_whom_it_speaks_to(page):
     section = page.split("<h2>What each segment responds to</h2>")[1].split("<h2>")[0]
     first, second, third = (words(card + told) for told in section.split(card)[1:])
     assert first.startswith(
-        "acts alike 怀旧 老歌回忆, 当年今日, 老友歌单 Its 3 messages act alike: who responds depends on the idea"
+        "acts alike 怀旧 老歌回忆, 当年今日, 老友歌单 No difference was found between its 3 messages"
     )
     assert "Speaks to: high age, plan is not premium, country unknown, high night_share" in first
     assert "Shown (learned from) 18,000 Assigned 23,333 (33.3%) Best message 老歌回忆" in first
@@ -81,7 +81,9 @@ def test_the_shades_of_a_row_count_from_its_lowest_so_that_a_flat_row_stays_pale
 
 def test_a_pair_that_too_few_users_are_in_is_a_dash_and_a_segment_nobody_was_assigned_has_no_row():
     result = sample.result()
-    result["matrix"] = [cell for cell in result["matrix"] if cell["assigned"] != "优惠"]
+    for cell in result["matrix"]:
+        if cell["assigned"] == "优惠":
+            cell.update(users=0, response=None)
     result["matrix"][1] |= {"users": 1, "response": None}
     matrix = tell_segments(result, "en").value.matrix
     assert [name for name, _ in matrix.rows] == ["怀旧", "发现"]
@@ -132,11 +134,22 @@ def test_where_segments_do_not_pay_the_single_message_is_what_to_show(code):
 def test_nothing_found_says_so_and_draws_no_coefficients():
     content = told("nothing_found")
     assert content.headline == (
-        "Nothing known about users tells which segment's messages suit whom, so one message for everyone is as good; the "
-        "best single one is 当年今日"
+        "Nothing known about users tells which segment's messages suit whom, so everyone is assigned the same segment; "
+        "the best single message is 当年今日"
     )
     assert [profile.coefficients for profile in content.profiles] == [None, None, None]
     assert [profile.share for profile in content.profiles] == ["100%", "0%", "0%"]
+
+
+def test_nothing_found_is_not_told_as_a_loss_of_assigning_where_mixed_messages_did_worse_than_one():
+    result = sample.result("nothing_found")
+    result["differences"]["vs_best_creative"] = sample.estimate(-0.025, 0.002)
+    assert tell_segments(result, "en").value.gains.title.startswith("Everyone is assigned the same segment")
+    assert tell_segments(result, "en").profiles[0].sentence.endswith("responds to these messages and who does not.")
+
+
+def test_a_segment_of_which_nothing_is_known_is_said_to_get_those_whom_no_other_speaks_to():
+    assert told().profiles[2].sentence.endswith("it is assigned to those to whom no other segment speaks.")
 
 
 def test_one_segment_is_not_told_as_a_choice():
@@ -149,7 +162,19 @@ def test_where_one_model_for_each_message_is_reliably_better_the_action_says_so(
     result = sample.result()
     assert "One model" not in tell_segments(result, "en").action
     result["differences"]["separate_vs_best_in_segment"] = sample.estimate(0.01, 0.002)
-    assert "best message of the assigned segment (+1.00 pp [+0.61, +1.39])" in tell_segments(result, "en").action
+    # A single message of the segment is not what the action says to show.
+    assert "One model" not in tell_segments(result, "en").action
+    result["differences"]["vs_separate"] = sample.estimate(-0.008, 0.002)
+    assert "messages of the assigned segment (+0.80 pp [+0.41, +1.19])" in tell_segments(result, "en").action
+
+
+def test_separate_models_that_only_beat_harmful_segments_are_not_advised():
+    result = sample.result("segments_harm")
+    better = sample.estimate(0.01, 0.002)
+    result["differences"] |= {"separate_vs_best_in_segment": better, "vs_separate": sample.estimate(-0.01, 0.002)}
+    assert tell_segments(result, "en").action == "Show everyone 当年今日, and do not choose by segment."
+    result["differences"]["separate_vs_best_creative"] = better
+    assert "better than 当年今日 for everyone (+1.00 pp [+0.61, +1.39])" in tell_segments(result, "en").action
 
 
 def test_a_segment_whose_messages_all_differ_a_little_names_none_that_agrees():
@@ -162,7 +187,7 @@ def test_a_segment_that_falls_apart_is_named_in_the_headline():
     result = sample.result()
     result["segments"][0] |= {"verdict": "apart", "shared": []}
     assert tell_segments(result, "en").headline.endswith(
-        "; with exceptions: 发现; segments that do not hold together: 怀旧"
+        "; alike with exceptions: 发现; segments that do not hold together: 怀旧"
     )
 
 
@@ -203,7 +228,8 @@ def test_policies_are_listed_in_the_same_order_whatever_that_of_the_file():
 
 def test_too_little_data_says_what_is_missing():
     content = told("not_possible", "zh")
-    assert content.badge == "数据不足"
+    assert content.badge == "无从学习"
+    assert "（样本量）" in content.headline
     assert content.action
     assert (content.profiles, content.value, content.selection, content.use) == ((), None, None, None)
 

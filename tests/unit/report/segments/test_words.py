@@ -32,6 +32,8 @@ WRITTEN = r'(?:f"|yield "|append\(")([a-z]+(?:_[a-z]+)+)(?::\{|"\)?$)'
 def test_every_ending_verdict_policy_and_note_has_its_words(language):
     wanted = {f"creatives.{part}.{code}" for code in CODES for part in ("badge", "headline", "action")}
     wanted |= {f"creatives.{part}.{verdict}" for verdict in VERDICTS for part in ("verdict", "word")}
+    wanted |= {f"creatives.verdict.{said}" for said in ("partly_none_agree", "flat_rest")}
+    wanted |= {f"creatives.separate_better.{rival}" for rival in ("segments", "best_creative")}
     wanted |= {f"creatives.policy.{name}" for name in sample.result()["policies"]}
     wanted |= {f"creatives.notes.{code}" for code in NOTES}
     assert wanted <= catalog(language).sentences.keys()

@@ -152,6 +152,13 @@ def test_a_run_that_is_not_there_is_named(run_id, complaint, settings):
         LearnedSegments.of_run(run_id, settings)
 
 
+def test_where_one_of_the_models_failed_nobody_is_assigned_a_segment(tmp_path):
+    made = SegmentRun(tmp_path, statement(), prepared(statement())).until("plan_segments")
+    made.stage("learn_segments", "segments")
+    with pytest.raises(InputError, match=r"'assign_segments' lacks what it reads \(learn_segments/separate"):
+        made.stage("assign_segments")
+
+
 def test_a_run_without_segments_says_what_to_do(tmp_path):
     made = SegmentRun(tmp_path, statement(), prepared(statement()))
     with pytest.raises(InputError, match="has segmented nobody"):

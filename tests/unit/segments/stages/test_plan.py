@@ -70,6 +70,14 @@ def test_the_family_follows_the_values_unless_it_is_stated(changes, family, tmp_
     assert (f"family_chosen:{family}" in plan["notes"]) == ("family" not in changes)
 
 
+def test_votes_down_are_no_responses_of_one(tmp_path):
+    experiment = statement()
+    users = prepared(experiment)
+    users["y__opened"] -= (users.index % 3 == 0) & (users["y__opened"] == 0)
+    assert set(users["y__opened"].dropna()) == {-1, 0, 1}
+    assert planned(tmp_path, experiment, users).json("plan_segments", "plan")["family"] == "gaussian"
+
+
 def test_a_ratio_is_learned_as_a_number(tmp_path):
     metrics = [{"name": "rate", "role": "primary", "numerator": "n", "denominator": "d"}]
     assert planned(tmp_path, statement(metrics=metrics)).json("plan_segments", "plan")["family"] == "gaussian"
