@@ -41,7 +41,8 @@ class CreativeSegmentsCV(CreativeSegments):
         alpha_: Chosen.
         lam_: Chosen.
         cv_results_: See ``CrossValidation.results``.
-        best_row_: Of ``cv_results_``, that predicts best.
+        best_row_: Of ``cv_results_``, that predicts best; where that is the smallest lambda of all, a smaller
+            ``lam_ratio`` may predict better.
         chosen_row_: Of ``cv_results_``, that the rule has taken.
     """
 

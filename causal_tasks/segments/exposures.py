@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, Self
 
 import numpy as np
@@ -104,10 +103,11 @@ class Exposures:
         held = terms.read(X)
         people = ShownPeople.checked(response, creative=creative, segment=segment, family=family, fold=fold)
         require_rows(len(held), "X", response=people.response)
-        chosen, scaling = people.by_creative(), Scaling.none(len(terms.terms))
+        scaling = Scaling.none(len(terms.terms))
         if standardize:
-            scaling = Scaling.standard(Moments.of(block for rows in chosen for block in term_blocks(terms, held, rows)))
-        matrices = [_matrix(term_blocks(terms, held, rows), scaling, dtype, rows=len(rows)) for rows in chosen]
+            scaling = Scaling.standard(Moments.of(cells for _, cells in _blocks(terms, held)))
+        blocks = ((rows, scaling.applied(cells).astype(dtype)) for rows, cells in _blocks(terms, held))
+        matrices = _stacked(blocks, people) if terms.sparse else _filled(blocks, people, len(terms.terms), dtype)
         return cls.of(people, matrices, terms, scaling)
 
     @classmethod
@@ -160,21 +160,39 @@ class Exposures:
         return TorchRows(parts, likelihood, self.shift, device=device)
 
 
-def term_blocks(terms: CovariateTerms, held: CovariateRows, rows: Codes) -> Iterator[Any]:
-    """Terms of some people in double precision, a few of them at a time."""
-    for begin in range(0, len(rows), BLOCK_ROWS):
-        yield terms.matrix(held, np.float64, rows=rows[begin : begin + BLOCK_ROWS])
+def _blocks(terms: CovariateTerms, held: CovariateRows) -> Iterator[tuple[slice, Any]]:
+    """Terms of a few people at a time in double precision; neighbours, as columns of a table are slow to pick from."""
+    for begin in range(0, len(held), BLOCK_ROWS):
+        rows = slice(begin, begin + BLOCK_ROWS)
+        yield rows, terms.matrix(held, np.float64, rows=rows)
 
 
-def _matrix(blocks: Iterator[Any], scaling: Scaling, dtype: DTypeLike, *, rows: int) -> Any:
-    """The blocks scaled, as one."""
-    scaled = (scaling.applied(block).astype(dtype) for block in blocks)
-    first = next(scaled)
-    if sparse.issparse(first):
-        return sparse.vstack([first, *scaled], format="csr")
-    matrix = np.empty((rows, first.shape[1]), dtype=dtype)
-    begin = 0
-    for block in chain([first], scaled):
-        matrix[begin : begin + len(block)] = block
-        begin += len(block)
-    return matrix
+def _filled(
+    blocks: Iterator[tuple[slice, Any]], people: ShownPeople, width: int, dtype: DTypeLike
+) -> list[NDArray[Any]]:
+    """Arrays of the people shown each creative, see ``ShownPeople.by_creative``."""
+    matrices = [np.empty((rows, width), dtype=dtype) for rows in people.sizes.sum(axis=1)]
+    creative_of, place = people.creative, np.empty(len(people), dtype=np.intp)
+    for rows in people.by_creative():
+        place[rows] = np.arange(len(rows))
+    for some, cells in blocks:
+        creative = creative_of[some]
+        for at in np.unique(creative):
+            own = creative == at
+            matrices[at][place[some][own]] = cells[own]
+    return matrices
+
+
+def _stacked(blocks: Iterator[tuple[slice, Any]], people: ShownPeople) -> list[sparse.csr_matrix]:
+    """Sparse matrices of the people shown each creative, see ``ShownPeople.by_creative``."""
+    creative_of = people.creative
+    parts: list[list[sparse.csr_matrix]] = [[] for _ in people.creatives.names]
+    for some, cells in blocks:
+        creative = creative_of[some]
+        for at in np.unique(creative):
+            parts[at].append(cells[creative == at])
+    # Those of a creative are in the order of people.
+    return [
+        sparse.vstack(its, format="csr")[np.argsort(rows).argsort()]
+        for its, rows in zip(parts, people.by_creative(), strict=True)
+    ]

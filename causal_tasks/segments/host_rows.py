@@ -5,7 +5,7 @@ next block is read: a step of the solver costs one pass over memory. Threads sha
 taken in their order, so that the number of threads changes nothing.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from causal_tasks.segments.likelihood import Likelihood
-from causal_tasks.segments.row_blocks import Block, Part, blocks_of, stored_bytes
+from causal_tasks.segments.row_blocks import Block, Part, blocks_of, rows_of, stored_bytes
 from causal_tasks.segments.rows import MODEL_SHARE, Coefficients, Residuals, Sweep
 
 BLOCK_BYTES = 2**21
@@ -24,6 +24,9 @@ BLOCK_BYTES = 2**21
 
 THREAD_BYTES = 4 * BLOCK_BYTES
 """Of covariates that are worth a thread: with fewer it takes longer to start than to work."""
+
+GRAM_BYTES = 2**24
+"""Of the columns that are multiplied at a time: with its zeros a block of sparse rows may be larger than memory."""
 
 SAMPLED_BLOCKS = 8
 """Of each creative, from which the size of its largest eigenvalue is told."""
@@ -181,9 +184,10 @@ class HostRows:
         def of_creative(creative: int) -> Coefficients:
             gram = np.zeros((1 + self.width,) * 2)
             for at in np.flatnonzero(self._creative == creative):
-                columns = self._with_intercept(self._blocks[at])
-                columns *= np.sqrt(residuals.weight[self._blocks[at].rows, None])
-                gram += columns.T @ columns
+                weight = residuals.weight[self._blocks[at].rows, None]
+                for rows, columns in self._with_intercept(self._blocks[at]):
+                    np.multiply(columns, np.sqrt(weight[rows]), out=columns)
+                    gram += columns.T @ columns
             return gram
 
         # A thread for each creative, not for blocks: sums must not depend on the number of threads.
@@ -237,12 +241,17 @@ class HostRows:
         total[1:] = self._shifted(total[None, 1:], total[:1])[0]
         return total
 
-    def _with_intercept(self, block: Block) -> Coefficients:
-        dense = block.matrix.toarray() if sparse.issparse(block.matrix) else block.matrix
-        columns = np.concatenate([np.ones((len(block.response), 1)), dense], axis=1)
-        if self._shift is not None:
-            columns[:, 1:] -= self._shift
-        return columns
+    def _with_intercept(self, block: Block) -> Iterator[tuple[slice, Coefficients]]:
+        """[1, X] of a few rows at a time, and where they are in the block."""
+        step = max(1, GRAM_BYTES // (8 * (1 + self.width)))
+        for start in range(0, len(block.response), step):
+            rows = slice(start, min(start + step, len(block.response)))
+            matrix = rows_of(block.matrix, rows.start, rows.stop)
+            dense = matrix.toarray() if sparse.issparse(matrix) else matrix
+            columns = np.concatenate([np.ones((len(dense), 1)), dense], axis=1)
+            if self._shift is not None:
+                columns[:, 1:] -= self._shift
+            yield rows, columns
 
     def _by_creative(self, values: Sequence[Any]) -> Coefficients:
         total = np.zeros((len(self.counts), *np.shape(values[0])))

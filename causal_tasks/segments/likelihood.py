@@ -13,6 +13,9 @@ FAMILIES = get_args(Family)
 
 Vector = NDArray[np.float64]
 
+BORDER = 1e-12
+"""By which rounding may leave an expected response outside of its range: those of people who all responded alike."""
+
 
 class Likelihood(Protocol):
     """A generalised linear model with its canonical link.
@@ -40,11 +43,11 @@ class Likelihood(Protocol):
         ...
 
     def dual(self, expected: Any, response: Any, xp: Any = np) -> Any:
-        """What every person adds to the dual objective; ``expected`` lies in the family's range."""
+        """What every person adds to the dual objective; ``expected`` is allowed."""
         ...
 
     def allows(self, expected: Any) -> bool:
-        """Whether all of these can be expected responses."""
+        """Whether all of these can be expected responses, but for rounding."""
         ...
 
     def link(self, mean: Vector) -> Vector:
@@ -80,7 +83,7 @@ class Binomial:
 
     def allows(self, expected: Any) -> bool:
         """See ``Likelihood``."""
-        return bool(((expected >= 0) & (expected <= 1)).all())
+        return bool(((expected >= -BORDER) & (expected <= 1 + BORDER)).all())
 
     def link(self, mean: Vector) -> Vector:
         """See ``Likelihood``."""
@@ -116,7 +119,7 @@ class Poisson:
 
     def allows(self, expected: Any) -> bool:
         """See ``Likelihood``."""
-        return bool((expected >= 0).all())
+        return bool((expected >= -BORDER).all())
 
     def link(self, mean: Vector) -> Vector:
         """See ``Likelihood``."""

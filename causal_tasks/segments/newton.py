@@ -87,7 +87,7 @@ class Newton:
             point = target if share == 1 else at.point.moved(target, -share)
             tried, passes = _Seen.at(self._rows, point, penalty), passes + 1
             if tried.is_no_worse(at):
-                is_slow = tried.certificate.gap > SLOW * at.certificate.gap
+                is_slow = tried.certificate.gap >= SLOW * at.certificate.gap
                 at, share, is_new = tried, 1.0, is_slow
                 if is_slow:
                     curvature = _Curvature.at(self._rows, at)

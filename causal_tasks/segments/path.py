@@ -22,8 +22,8 @@ BOUNDARY = 1e-9
 LAST_STEP = 1e-3
 """Share of the largest penalty from which a path goes to no penalty at all."""
 
-POOLED_TOLERANCE = 1e-12
-"""Relative gap of the fit without penalty from which the largest penalty is told where alpha is 0."""
+POOLED_TOLERANCE = 1e-9
+"""Relative gap, at most, of the fit without penalty from which the largest penalty is told where alpha is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class SegmentPath:
             return point
         # Nothing penalises what creatives share: the path starts where they share everything.
         pooled = Penalty(0.0, np.inf)
-        return self._descended(point, pooled, POOLED_TOLERANCE).point
+        return self._descended(point, pooled, min(self._tol, POOLED_TOLERANCE)).point
 
     def _unmoved(self, point: Point, penalty: Penalty, products: Vector) -> Solution | None:
         """The point itself where it is optimal for this penalty too, as at the start for every large one."""

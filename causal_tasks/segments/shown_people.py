@@ -117,6 +117,11 @@ class ShownPeople:
         return len(self.response)
 
     @property
+    def creative(self) -> Codes:
+        """Position of the creative that each was shown, shape (n,)."""
+        return self.group // self.folds
+
+    @property
     def sizes(self) -> Codes:
         """People by creative and fold, shape (K, folds)."""
         groups = len(self.creatives.names) * self.folds

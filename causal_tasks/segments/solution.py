@@ -14,7 +14,8 @@ class Solution:
     Attributes:
         point: Coefficients.
         certificate: Of them.
-        passes: Over the rows, certificates not counted.
+        passes: Over the rows: gradients of a descent, points that Newton steps try. Not counted are the certificates of
+            a descent and the Gram matrices of Newton steps.
         converged: Whether the gap is within the tolerance.
     """
 

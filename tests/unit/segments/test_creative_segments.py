@@ -130,6 +130,7 @@ def test_one_model_per_creative_is_a_lasso_and_picks_creatives():
         ({"rows": -1}, "has 600 rows, the response 599"),
         ({"by_row": True}, "creative 'film' is in segments ['dreamers', 'savers']"),
         ({"lam": -1.0}, "lam is -1.0"),
+        ({"lam": np.inf}, "lam is inf"),
         ({"alpha": 1.5}, "alpha is 1.5"),
         ({"family": "gamma"}, "family 'gamma' is unknown"),
         ({"dtype": "float16"}, "dtype 'float16' is unknown"),
@@ -198,3 +199,16 @@ def test_too_few_passes_are_warned_of_and_told():
         )
     assert not model.converged_
     assert model.duality_gap_ > 1e-8 * model.objective_
+
+
+@pytest.mark.parametrize("steps", [1, 5])
+def test_no_penalty_is_one_too_and_every_model_finds_the_same_then(steps):
+    X, response, creative = experiment(rows=1_500)
+    models = [CreativeSegments(0.0, alpha, n_lams=steps) for alpha in (0.0, 0.1)]
+    models.append(SeparateCreatives(0.0, n_lams=steps))
+    found = [model.fit(X, response, creative=creative, segment=SEGMENT) for model in models]
+    assert all(model.converged_ for model in found)
+    assert [len(model.path_) for model in found[:2]] == [steps] * 2
+    for model in found[1:]:
+        assert model.objective_ == pytest.approx(found[0].objective_, rel=1e-7)
+        assert np.allclose(model.beta_, found[0].beta_, atol=1e-2)

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
+from causal_tasks.data.creative_problems import creative_problem
 from causal_tasks.errors import InputError
-from causal_tasks.segments import CreativeSegmentsCV
-from causal_tasks.segments.cross_validation import PathGrid, cross_validate, dealt_folds
+from causal_tasks.segments import CreativeSegmentsCV, cross_validation
+from causal_tasks.segments.cross_validation import PathGrid, _standard_error, cross_validate, dealt_folds
 from causal_tasks.segments.exposures import Exposures
 from causal_tasks.segments.fitted_paths import Search
 from causal_tasks.segments.path import PenaltyForm
@@ -99,6 +101,46 @@ def test_penalties_are_chosen_for_every_creative_by_itself_where_each_has_its_mo
     assert not model.beta_[list(model.creatives_).index("letter")].any()
 
 
+@pytest.mark.parametrize("model", [CreativeSegmentsCV((0.1,), n_lams=5), SeparateCreativesCV(n_lams=5)])
+def test_a_fold_in_which_nobody_was_shown_a_segment_counts_for_the_others(model):
+    X, response, creative = experiment(rows=1_200)
+    fold = np.arange(len(X)) % 3
+    fold[(creative == "letter") & (fold == 2)] = 0
+    model.fit(X, response, creative=creative, segment=SEGMENT, fold=fold)
+    assert np.isfinite(model.cv_results_["log_likelihood"]).all()
+    fold[creative == "letter"] = 1
+    with pytest.raises(InputError, match="letter"):
+        CreativeSegmentsCV().fit(X, response, creative=creative, segment=SEGMENT, fold=fold)
+
+
+def test_a_fold_that_is_best_early_does_not_end_the_comparison_for_all(monkeypatch):
+    shared = creative_problem(1_500, 20, 2, 2, shared=4, strength=0.5, base_rate=0.1, seed=10)
+    given = {"creative": np.array(shared.creatives)[shared.creative], "segment": shared.segment}
+    model = CreativeSegmentsCV((0.1,), n_lams=40, rule="best", tol=1e-6)
+    patient = clone(model).fit(shared.X, shared.response, **given).cv_results_
+    monkeypatch.setattr(cross_validation, "PATIENCE", 3)
+    hasty = model.fit(shared.X, shared.response, **given)
+    assert hasty.best_row_ + 3 < len(hasty.cv_results_) < len(patient)
+    alike = patient.iloc[: len(hasty.cv_results_)]
+    np.testing.assert_allclose(hasty.cv_results_["log_likelihood"], alike["log_likelihood"], rtol=1e-5)
+
+
+def test_folds_of_many_different_responses_are_left_to_chance():
+    response, names = np.random.default_rng(0).normal(size=1_000), np.full(1_000, "a", dtype=object)
+    one, other = (dealt_folds(names, response, 5, seed) for seed in (0, 1))
+    assert 0.1 < (one == other).mean() < 0.3
+    upper = np.bincount(one[response > np.median(response)], minlength=5)
+    assert upper.max() - upper.min() <= 1
+
+
+def test_standard_errors_count_a_fold_as_its_people_do():
+    of_fold, equal = np.array([[0.0, 1.0, 4.0, 5.0]]), np.full(4, 30.0)
+    assert _standard_error(of_fold, equal) == pytest.approx(of_fold.std(ddof=1) / 2)
+    # One person who responds against all expectation.
+    of_fold = np.array([[1.0, 1.01, 0.99, 9.0]])
+    assert _standard_error(of_fold, np.array([1_000.0, 1_000.0, 1_000.0, 1.0])) < 0.01
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
@@ -125,3 +167,9 @@ def test_a_response_that_does_not_vary_outside_of_a_fold_is_named():
     fold[np.flatnonzero(creative == "film")[:3]] = 2
     with pytest.raises(InputError, match="film outside of fold 2"):
         CreativeSegmentsCV().fit(X, response, creative=creative, segment=SEGMENT, fold=fold)
+
+
+def test_the_smallest_penalty_of_separate_models_is_a_share_of_the_largest():
+    X, response, creative = experiment(rows=300)
+    with pytest.raises(InputError, match="lam_ratio is 2"):
+        SeparateCreativesCV(lam_ratio=2.0).fit(X, response, creative=creative, segment=SEGMENT)

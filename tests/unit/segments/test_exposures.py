@@ -115,6 +115,10 @@ def first(values, *changed):
             lambda s: {"segment": first([SEGMENT[name] for name in s["creative"]], "odd")},
             r"creative '(calm|loud|cheap)' is in segments \['(mood|price)', '(odd|price)'\]",
         ),
+        (
+            lambda s: {"creative": s["creative"] == "calm", "segment": {True: "a", False: "b", "True": "c"}},
+            "in segments",
+        ),
         (lambda s: {"segment": ["mood"] * 3}, "segment has 3 rows, creative 1500"),
         (lambda s: {"response": s["response"][:9]}, "creative has 1500 rows, the response 9"),
         (lambda s: {name: values[:900] for name, values in s.items()}, "response has 900 rows, X 1500"),

@@ -8,9 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from causal_tasks.segments.certificate import Point, certify
+from causal_tasks.segments.creative_segments import CreativeSegments
+from causal_tasks.segments.host_rows import HostRows
+from causal_tasks.segments.likelihood import likelihood_of
+from causal_tasks.segments.penalty import Penalty
 from tests.unit.segments.cvxpy_reference import clarabel_optimum
 from tests.unit.segments.optimality import coefficients, largest_of, segment_problems
-from tests.unit.segments.random_experiments import experiments, random_experiment
+from tests.unit.segments.random_experiments import experiments, random_experiment, respond
 
 pytestmark = pytest.mark.filterwarnings("ignore:alpha")
 
@@ -167,3 +172,29 @@ def test_more_covariates_than_people_and_constant_ones_are_no_obstacle():
     assert 0 < np.count_nonzero(model.beta_[0]) < 80
     ((_, _, problem),) = segment_problems(experiment, lam)
     assert model.objective_ == pytest.approx(clarabel_optimum(problem).objective, rel=1e-8)
+
+
+@pytest.mark.parametrize(("family", "alpha"), [("binomial", 0.0), ("binomial", 1.0), ("poisson", 1.0)])
+def test_a_level_at_which_nobody_responds_is_no_obstacle_where_nothing_penalises_it(family, alpha):
+    # Its coefficient goes to minus infinity, and the dual point to the border of what is allowed.
+    random = np.random.default_rng(0)
+    X = np.column_stack([random.normal(size=(1_200, 2)), random.random(1_200) < 0.05])
+    response = respond(X[:, 0], family, random) * (X[:, 2] == 0)
+    creative = random.choice(["a", "b"], 1_200)
+    model = CreativeSegments(1.0, alpha, family=family, n_lams=2, max_iter=100, tol=1e-7)
+    model.fit(X, response, creative=creative, segment={"a": "one", "b": "one"})
+    assert model.converged_
+    assert model.predict_response(X)[X[:, 2] == 1].max() < 1e-4
+
+
+def test_the_gap_is_no_smaller_than_it_is_where_units_are_far_apart():
+    random = np.random.default_rng(1)
+    X, noise = random.normal(size=(300, 4)) * [1e9, 1.0, 1e-3, 1.0], random.normal(size=300)
+    response = X @ [1e-9, 1.0, 1e3, 1.0] + noise
+    rows = HostRows([[(X, response)]], likelihood_of("gaussian"))
+    start = Point(rows.null_intercepts(), np.zeros(4), np.zeros((1, 4)))
+    free = Penalty.of(1.0, 1.0, 1)
+    columns = np.column_stack([np.ones(300), X / X.std(axis=0)])
+    least = ((response - columns @ np.linalg.lstsq(columns, response, rcond=None)[0]) ** 2).sum() / 2
+    certificate = certify(rows, start, free)
+    assert certificate.objective - certificate.gap == pytest.approx(least, rel=1e-9)

@@ -1,8 +1,10 @@
 """Threads share the rows and change no number."""
 
 import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from causal_tasks.segments import CreativeSegments, host_rows
+from causal_tasks.segments import CreativeSegments, SeparateCreatives, host_rows
 
 
 def fitted(threads):
@@ -28,3 +30,21 @@ def test_the_number_of_threads_changes_nothing(monkeypatch):
 def test_few_rows_are_not_worth_a_thread(monkeypatch):
     monkeypatch.setattr(host_rows, "ThreadPoolExecutor", None)
     assert fitted(8).converged_
+
+
+@pytest.mark.parametrize("kind", [CreativeSegments, SeparateCreatives])
+def test_linear_algebra_starts_no_threads_beside_them(kind, monkeypatch):
+    seen, residuals = [], host_rows.HostRows.residuals
+
+    def spied(rows, *coefficients):
+        seen.append(max(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"))
+        return residuals(rows, *coefficients)
+
+    random = np.random.default_rng(0)
+    X, creative = random.normal(size=(400, 3)), random.choice(["a", "b"], 400)
+    segment = {"a": "one", "b": "one"}
+    monkeypatch.setattr(host_rows.HostRows, "residuals", spied)
+    with threadpool_limits(2):
+        kind(0.1, relative=True).fit(X, (X[:, 0] > random.normal(size=400)) * 1.0, creative=creative, segment=segment)
+    # The largest penalties are told before.
+    assert seen[-5:] == [1] * 5
