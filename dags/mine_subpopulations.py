@@ -1,8 +1,8 @@
 """Mines one experiment: from three tables to subpopulations, a report and a message."""
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 from causal_airflow.notify_task import notify_task
-from causal_airflow.params import DELIVERY, EXPERIMENT
+from causal_airflow.params import DELIVERY, EXPERIMENT, revision
 from causal_airflow.settings import Orchestration, Tag
 from causal_airflow.stage_task import stage_task
 
@@ -49,13 +49,7 @@ with DAG(
     default_args=Orchestration().task_defaults(),
     params={
         **EXPERIMENT,
-        "revision": Param(
-            None,
-            type=["integer", "null"],
-            minimum=1,
-            title="Revision",
-            description="Raise it to mine the same experiment anew; empty: as the experiment states",
-        ),
+        **revision("Raise it to mine the same experiment anew; empty: as the experiment states"),
         **DELIVERY,
     },
 ):

@@ -1,8 +1,8 @@
 """Learns segments from one experiment: who responds to which kind of message, and whether choosing by that pays."""
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 from causal_airflow.notify_task import notify_task
-from causal_airflow.params import DELIVERY, EXPERIMENT
+from causal_airflow.params import DELIVERY, EXPERIMENT, revision
 from causal_airflow.settings import Orchestration, Tag
 from causal_airflow.stage_task import stage_task
 
@@ -43,13 +43,7 @@ with DAG(
     default_args=Orchestration().task_defaults(),
     params={
         **EXPERIMENT,
-        "revision": Param(
-            None,
-            type=["integer", "null"],
-            minimum=1,
-            title="Revision",
-            description="Empty: as the experiment states",
-        ),
+        **revision(),
         **DELIVERY,
     },
 ):

@@ -1,12 +1,12 @@
 """Segments learned from responses to creatives: what the creatives of a segment share, and what sets one apart."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from causal_tasks.errors import InputError
 from causal_tasks.segments.exposures import Exposures
@@ -96,37 +96,8 @@ class CreativeSegments(CreativeResponses):
         self.device = device
         self.n_jobs = n_jobs
 
-    def fit(self, X: Any, response: ArrayLike, *, creative: ArrayLike, segment: Mapping[Any, Any] | ArrayLike) -> Self:
-        """Learn from people who were each shown one creative at random.
-
-        Args:
-            X: Covariates of n people: a DataFrame of numbers, text and categories, an array, or a sparse matrix.
-            response: Shape (n,).
-            creative: Which creative each was shown, shape (n,).
-            segment: Segment by creative; or of the creative that each was shown, shape (n,).
-
-        Raises:
-            InputError: A parameter is out of range, or see ``Exposures.checked``.
-
-        Warns:
-            UnbalancedExposureWarning: People shown different creatives differ beyond chance.
-            CollapsedPenaltyWarning: ``alpha`` is 0.5 or more.
-            ConvergenceWarning: ``max_iter`` passes did not suffice.
-        """
-        return self.fit_exposures(
-            Exposures.checked(
-                X,
-                response,
-                creative=creative,
-                segment=segment,
-                family=self.family,
-                standardize=self.standardize,
-                dtype=self.dtype,
-            )
-        )
-
     def fit_exposures(self, exposures: Exposures) -> Self:
-        """``fit`` on people who were made ready before; ``family``, ``standardize`` and ``dtype`` are theirs."""
+        """See ``CreativeResponses``."""
         self._require_parameters()
         paths = FittedPaths.of(exposures, self._groups(exposures), PenaltyForm(self.alpha), self._search())
         return self._fit_path(exposures, paths, self.lam * paths.largest_lam if self.relative else self.lam)

@@ -1,23 +1,21 @@
 """Creative segments whose penalty is chosen by cross-validation."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from causal_tasks.errors import InputError
 from causal_tasks.segments.creative_segments import CreativeSegments, require_alpha
-from causal_tasks.segments.cross_validation import PathGrid, cross_validate, dealt_folds
+from causal_tasks.segments.cross_validated import CrossValidated
+from causal_tasks.segments.cross_validation import PathGrid, cross_validate
 from causal_tasks.segments.exposures import Exposures
 from causal_tasks.segments.fitted_paths import FittedPaths
-from causal_tasks.segments.likelihood import likelihood_of
 from causal_tasks.segments.path import PenaltyForm
 from causal_tasks.segments.response_models import require_search
-from causal_tasks.segments.shown_people import checked_response, labels
 
 
-class CreativeSegmentsCV(CreativeSegments):
+class CreativeSegmentsCV(CrossValidated, CreativeSegments):
     """``CreativeSegments`` with lambda and alpha chosen by the log-likelihood of people left out.
 
     Args:
@@ -80,46 +78,6 @@ class CreativeSegmentsCV(CreativeSegments):
         self.screening = screening
         self.device = device
         self.n_jobs = n_jobs
-
-    def fit(
-        self,
-        X: Any,
-        response: ArrayLike,
-        *,
-        creative: ArrayLike,
-        segment: Mapping[Any, Any] | ArrayLike,
-        fold: ArrayLike | None = None,
-    ) -> Self:
-        """Choose the penalty, then learn from everybody.
-
-        Args:
-            X: See ``CreativeSegments.fit``.
-            response: Likewise.
-            creative: Likewise.
-            segment: Likewise.
-            fold: Number of the fold that each person is in, shape (n,); people who are not independent belong into one.
-
-        Raises:
-            InputError: As ``CreativeSegments.fit``, or a creative's response does not vary outside of a fold.
-
-        Warns:
-            See ``CreativeSegments.fit``.
-        """
-        responses = checked_response(response, likelihood_of(self.family))
-        if fold is None:
-            fold = dealt_folds(labels(creative, "creative"), responses, self.folds, self.seed)
-        return self.fit_exposures(
-            Exposures.checked(
-                X,
-                responses,
-                creative=creative,
-                segment=segment,
-                family=self.family,
-                standardize=self.standardize,
-                dtype=self.dtype,
-                fold=fold,
-            )
-        )
 
     def fit_exposures(self, exposures: Exposures) -> Self:
         """``fit`` on people who were made ready before, with folds."""

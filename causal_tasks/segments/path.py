@@ -53,6 +53,11 @@ class SegmentPath:
         max_passes: Over the rows for one penalty.
         screening: Whether covariates and creatives that the strong rules tell to be zero are left out at first.
 
+    Attributes:
+        start: Where nothing has departed.
+        largest_lam: The smallest lambda at which nothing departs from there: all coefficients are zero, for alpha 0 all
+            deltas. 0 where lambda penalises nothing that could depart, which is so at alpha 1.
+
     Source: Tibshirani et al. (2012), "Strong rules for discarding predictors in lasso-type problems".
     """
 
@@ -64,20 +69,14 @@ class SegmentPath:
         self._minimiser: Minimiser | None = None
         self._few: _FewColumns | None = None
         self.start = self._starting_point()
-
-    @property
-    def largest_lam(self) -> float:
-        """The smallest lambda at which nothing departs from the start: all coefficients zero, for alpha 0 all deltas.
-
-        0 where lambda penalises nothing that could depart, which is so at alpha 1.
-        """
-        unit = self._form.at(1.0, len(self._rows.counts))
-        return unit.excess(certify(self._rows, self.start, unit).products)
+        unit = form.at(1.0, len(rows.counts))
+        self._products = certify(rows, self.start, unit).products
+        self.largest_lam = unit.excess(self._products)
 
     def solve(self, lams: Sequence[float] | Vector) -> Iterator[Solution]:
         """The solutions at these penalties, in this order: falling, for a warm start to be near."""
-        point, last = self.start, self._form.at(self.largest_lam, len(self._rows.counts))
-        products = certify(self._rows, point, last).products
+        point, products = self.start, self._products
+        last = self._form.at(self.largest_lam, len(self._rows.counts))
         for lam in lams:
             penalty = self._form.at(float(lam), len(self._rows.counts))
             solution = self._unmoved(point, penalty, products) or self._solved(point, penalty, products, last)

@@ -1,12 +1,13 @@
 """What every model of the responses to creatives can do once it is fitted."""
 
 import warnings
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
@@ -21,7 +22,7 @@ from causal_tasks.segments.solution import Solution
 Vector = NDArray[np.float64]
 
 
-class CreativeResponses(BaseEstimator):  # type: ignore[misc]
+class CreativeResponses(BaseEstimator, ABC):  # type: ignore[misc]
     """Linear predictors of the response to each creative.
 
     Attributes:
@@ -42,6 +43,9 @@ class CreativeResponses(BaseEstimator):  # type: ignore[misc]
         notes_: Codes of what a reader should know.
     """
 
+    family: str
+    standardize: bool
+    dtype: str
     tol: float
     max_iter: int
     screening: bool
@@ -50,6 +54,29 @@ class CreativeResponses(BaseEstimator):  # type: ignore[misc]
 
     creatives_: tuple[str, ...]
     segments_: tuple[str, ...]
+
+    def fit(self, X: Any, response: ArrayLike, *, creative: ArrayLike, segment: Mapping[Any, Any] | ArrayLike) -> Self:
+        """Learn from people who were each shown one creative at random.
+
+        Args:
+            X: Covariates of n people: a DataFrame of numbers, text and categories, an array, or a sparse matrix.
+            response: Shape (n,).
+            creative: Which creative each was shown, shape (n,).
+            segment: Segment by creative; or of the creative that each was shown, shape (n,).
+
+        Raises:
+            InputError: A parameter is out of range, or see ``Exposures.checked``.
+
+        Warns:
+            UnbalancedExposureWarning: People shown different creatives differ beyond chance.
+            CollapsedPenaltyWarning: ``alpha`` is 0.5 or more, where there is one.
+            ConvergenceWarning: ``max_iter`` passes did not suffice.
+        """
+        return self.fit_exposures(self._exposures(X, response, creative=creative, segment=segment))
+
+    @abstractmethod
+    def fit_exposures(self, exposures: Exposures) -> Self:
+        """``fit`` on people who were made ready before; ``family``, ``standardize`` and ``dtype`` are theirs."""
 
     def predict_response(self, X: Any) -> Vector:
         """Expected response to each creative, shape (n, K)."""
@@ -67,6 +94,26 @@ class CreativeResponses(BaseEstimator):  # type: ignore[misc]
         from causal_tasks.segments.saved_segments import load
 
         return load(folder, cls)
+
+    def _exposures(
+        self,
+        X: Any,
+        response: ArrayLike,
+        *,
+        creative: ArrayLike,
+        segment: Mapping[Any, Any] | ArrayLike,
+        fold: ArrayLike | None = None,
+    ) -> Exposures:
+        return Exposures.checked(
+            X,
+            response,
+            creative=creative,
+            segment=segment,
+            family=self.family,
+            standardize=self.standardize,
+            dtype=self.dtype,
+            fold=fold,
+        )
 
     def _linear(self, X: Any, coefficients: Vector, constants: Vector) -> Vector:
         return linear_predictors(X, self.terms_, coefficients, constants, centre=self.centre_, scale=self.scale_)

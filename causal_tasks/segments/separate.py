@@ -1,20 +1,18 @@
 """The plain alternative to segments: a lasso model of the response to every creative by itself."""
 
-from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from causal_tasks.segments.cross_validation import PathGrid, cross_validate, dealt_folds
+from causal_tasks.segments.cross_validated import CrossValidated
+from causal_tasks.segments.cross_validation import PathGrid, cross_validate
 from causal_tasks.segments.exposures import Exposures
 from causal_tasks.segments.fitted_paths import FittedPaths
-from causal_tasks.segments.likelihood import likelihood_of
 from causal_tasks.segments.path import PenaltyForm, penalties_to
 from causal_tasks.segments.response_models import CreativeResponses, require_lam, require_search
-from causal_tasks.segments.shown_people import checked_response, labels
 
 LASSO = PenaltyForm(alpha=1.0, tied=True)
 
@@ -75,22 +73,8 @@ class SeparateCreatives(CreativeResponses):
         self.device = device
         self.n_jobs = n_jobs
 
-    def fit(self, X: Any, response: ArrayLike, *, creative: ArrayLike, segment: Mapping[Any, Any] | ArrayLike) -> Self:
-        """Learn from people who were each shown one creative at random; see ``CreativeSegments.fit``."""
-        return self.fit_exposures(
-            Exposures.checked(
-                X,
-                response,
-                creative=creative,
-                segment=segment,
-                family=self.family,
-                standardize=self.standardize,
-                dtype=self.dtype,
-            )
-        )
-
     def fit_exposures(self, exposures: Exposures) -> Self:
-        """``fit`` on people who were made ready before; ``family``, ``standardize`` and ``dtype`` are theirs."""
+        """See ``CreativeResponses``."""
         self._require_parameters()
         paths = FittedPaths.of(exposures, _each_alone(exposures), LASSO, self._search())
         largest = np.array([path.largest_lam for path in paths.paths])
@@ -120,7 +104,7 @@ class SeparateCreatives(CreativeResponses):
         require_lam(self.lam)
 
 
-class SeparateCreativesCV(SeparateCreatives):
+class SeparateCreativesCV(CrossValidated, SeparateCreatives):
     """``SeparateCreatives`` with the penalty of every creative's model chosen by the people left out.
 
     Args:
@@ -175,32 +159,6 @@ class SeparateCreativesCV(SeparateCreatives):
         self.screening = screening
         self.device = device
         self.n_jobs = n_jobs
-
-    def fit(
-        self,
-        X: Any,
-        response: ArrayLike,
-        *,
-        creative: ArrayLike,
-        segment: Mapping[Any, Any] | ArrayLike,
-        fold: ArrayLike | None = None,
-    ) -> Self:
-        """Choose the penalties, then learn from everybody; see ``CreativeSegmentsCV.fit``."""
-        responses = checked_response(response, likelihood_of(self.family))
-        if fold is None:
-            fold = dealt_folds(labels(creative, "creative"), responses, self.folds, self.seed)
-        return self.fit_exposures(
-            Exposures.checked(
-                X,
-                responses,
-                creative=creative,
-                segment=segment,
-                family=self.family,
-                standardize=self.standardize,
-                dtype=self.dtype,
-                fold=fold,
-            )
-        )
 
     def fit_exposures(self, exposures: Exposures) -> Self:
         """``fit`` on people who were made ready before, with folds."""

@@ -12,6 +12,14 @@ EXPERIMENT = {
 }
 """Which one."""
 
+
+def revision(description: str = "Empty: as the experiment states") -> dict[str, Param]:
+    """Which revision of it."""
+    return {
+        "revision": Param(None, type=["integer", "null"], minimum=1, title="Revision", description=description),
+    }
+
+
 DELIVERY = {
     "notify": Param(True, type="boolean", title="Tell the group"),
     "languages": Param(
