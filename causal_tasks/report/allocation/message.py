@@ -4,19 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from causal_tasks.report.allocation.content import AllocationContent, tell_allocation
-from causal_tasks.report.message import (
-    MARKDOWN_BYTES,
-    checks_line,
-    first_line,
-    fit_lines,
-    neutral,
-    payloads,
-    tail_lines,
-)
+from causal_tasks.report.job_message import job_messages
+from causal_tasks.report.message import neutral
 from causal_tasks.rule import Language
 
 _BUDGETS = 4
-_SENTENCE_CHARACTERS = 400
 
 
 def allocation_messages(
@@ -40,24 +32,16 @@ def allocation_messages(
         InputError: The link leaves no room for text, or the picture is larger than the robot takes.
     """
     content = tell_allocation(result, language)
-    tail = tail_lines(content.text, content.report_id, link)
-    return payloads(fit_lines(_body(content, updated=updated), tail, MARKDOWN_BYTES), picture)
+    return job_messages(content, _own_lines(content), link, updated=updated, picture=picture)
 
 
-def _body(content: AllocationContent, *, updated: bool) -> list[str]:
-    text = content.text
-    more = len(content.budgets) - _BUDGETS
-    lines = [
-        first_line(text, f"**{content.badge}**", title=content.title, updated=updated),
-        neutral(content.headline, _SENTENCE_CHARACTERS),
+def _own_lines(content: AllocationContent) -> list[str]:
+    text, more = content.text, len(content.budgets) - _BUDGETS
+    return [
         *_budgets(content),
         text("allocation.message.more", more=more) if more > 0 else "",
         _methods(content),
-        checks_line(text, content.checks),
-        text("message.next", action=neutral(content.action, _SENTENCE_CHARACTERS)),
-        text("message.no_picture") if text("notes.picture_left_out") in content.notes else "",
     ]
-    return [line for line in lines if line]
 
 
 def _budgets(content: AllocationContent) -> list[str]:

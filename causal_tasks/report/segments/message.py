@@ -3,21 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from causal_tasks.report.message import (
-    MARKDOWN_BYTES,
-    checks_line,
-    first_line,
-    fit_lines,
-    neutral,
-    payloads,
-    tail_lines,
-)
+from causal_tasks.report.job_message import job_messages
+from causal_tasks.report.message import neutral
 from causal_tasks.report.segments.content import SegmentsContent, tell_segments
 from causal_tasks.report.segments.profiles import Profile
 from causal_tasks.rule import Language
 
 _SEGMENTS = 4
-_SENTENCE_CHARACTERS = 400
 _WHOM_CHARACTERS = 120
 
 
@@ -42,23 +34,15 @@ def segment_messages(
         InputError: The link leaves no room for text, or the picture is larger than the robot takes.
     """
     content = tell_segments(result, language)
-    tail = tail_lines(content.text, content.report_id, link)
-    return payloads(fit_lines(_body(content, updated=updated), tail, MARKDOWN_BYTES), picture)
+    return job_messages(content, _own_lines(content), link, updated=updated, picture=picture)
 
 
-def _body(content: SegmentsContent, *, updated: bool) -> list[str]:
-    text = content.text
-    more = len(content.profiles) - _SEGMENTS
-    lines = [
-        first_line(text, f"**{content.badge}**", title=content.title, updated=updated),
-        neutral(content.headline, _SENTENCE_CHARACTERS),
+def _own_lines(content: SegmentsContent) -> list[str]:
+    text, more = content.text, len(content.profiles) - _SEGMENTS
+    return [
         *(_segment(content, profile) for profile in content.profiles[:_SEGMENTS]),
         text("creatives.message.more", more=more) if more > 0 else "",
-        checks_line(text, content.checks),
-        text("message.next", action=neutral(content.action, _SENTENCE_CHARACTERS)),
-        text("message.no_picture") if text("notes.picture_left_out") in content.notes else "",
     ]
-    return [line for line in lines if line]
 
 
 def _segment(content: SegmentsContent, profile: Profile) -> str:
