@@ -97,9 +97,9 @@ down: ## Stop the containers; the data stays in their volumes
 	docker/make-env.sh $@
 
 lock: setup ## Bring the locks in requirements/ in line with pyproject.toml
-	$(LOCK) --python-version 3.11 --extra models --extra cpu --extra airflow --extra local --extra dev \
+	$(LOCK) --python-version 3.11 --extra models --extra cpu --extra serve --extra airflow --extra local --extra dev \
 		--no-emit-package torch --output-file requirements/cpu.txt
-	$(LOCK_IMAGE) --python-version 3.11 --extra models --extra cpu --extra airflow --extra docker \
+	$(LOCK_IMAGE) --python-version 3.11 --extra models --extra cpu --extra serve --extra airflow --extra docker \
 		--no-emit-package torch --output-file requirements/docker.txt
 	$(LOCK_IMAGE) --no-config --python-version 3.12 --extra models --extra gpu --prerelease disallow \
 		--output-file requirements/gpu.txt

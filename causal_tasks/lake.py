@@ -5,6 +5,7 @@ from typing import Literal
 
 from causal_tasks.errors import InputError
 from causal_tasks.experiment import Experiment, Follows
+from causal_tasks.feed import Feed
 from causal_tasks.settings import Settings
 
 TableName = Literal["assignments", "metrics", "features", "dataset"]
@@ -94,6 +95,26 @@ def allocations_folder(order: str, settings: Settings) -> str:
     return f"{settings.lake}/allocations/{order}"
 
 
+def feeds_folder(settings: Settings) -> str:
+    """The folder with the statements of feeds."""
+    return f"{settings.lake}/feeds"
+
+
+def feed_uri(feed: str, settings: Settings) -> str:
+    """The address of a feed's statement, given its id or the address itself."""
+    return feed if "://" in feed else f"{feeds_folder(settings)}/{feed}.json"
+
+
+def feed_days_folder(feed: Feed, settings: Settings) -> str:
+    """The folder with what each day made of a revision of a feed."""
+    return f"{settings.lake}/feed-days/{feed.feed_id}/r{feed.revision}"
+
+
+def manifest_uri(feed_id: str, settings: Settings) -> str:
+    """What says which models and scores decide for a feed now."""
+    return f"{settings.lake}/serving/{feed_id}/manifest.json"
+
+
 def truth_uri(experiment: str, settings: Settings) -> str:
-    """What was planted into a simulated experiment, given its id."""
+    """What was planted into a simulated experiment or feed, given its id."""
     return f"{settings.lake}/truth/{experiment}.json"
