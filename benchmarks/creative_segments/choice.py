@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.creative_segments.draws import repeated
 from benchmarks.document import mean_and_error, table
+from benchmarks.draws import repeated
 from causal_tasks.data.creative_problems import CreativeProblem, creative_problem
 from causal_tasks.segments import CreativeSegmentsCV, SeparateCreativesCV
 

@@ -11,6 +11,7 @@ from benchmarks.allocation.experiments import data_folder
 from benchmarks.creative_segments.experiments import EXPERIMENTS, RealCreatives
 from benchmarks.document import table
 from causal_tasks.evaluation.estimate import Estimate
+from causal_tasks.evaluation.inverse_propensity import PolicyComparison
 from causal_tasks.segments import (
     Assignment,
     CreativeSegmentsCV,
@@ -19,7 +20,6 @@ from causal_tasks.segments import (
     assignment_value,
     compare_assignments,
 )
-from causal_tasks.segments.value import AssignmentComparison
 
 FOLDS = 5
 
@@ -53,7 +53,7 @@ def learned(experiment: RealCreatives, inside: Inside) -> CreativeSegmentsCV:
     return CreativeSegmentsCV().fit(**_exposed(experiment, inside))
 
 
-def evaluated(experiment: RealCreatives) -> tuple[AssignmentComparison, Labels]:
+def evaluated(experiment: RealCreatives) -> tuple[PolicyComparison, Labels]:
     """Every policy on everybody, and the segment that each person gets; all from models of the other half."""
     half = _dealt(experiment, 2, seed=0) == 0
     labels = {name: np.empty(len(half), dtype=object) for name in (SEGMENTS, COUNTED, SEPARATE, SINGLE)}
@@ -124,14 +124,14 @@ def _dealt(experiment: RealCreatives, into: int, *, seed: int) -> NDArray[np.int
     return np.asarray(np.random.default_rng(seed).permutation(int(codes.max()) + 1)[codes] % into)
 
 
-def _values(experiment: RealCreatives, found: AssignmentComparison) -> str:
+def _values(experiment: RealCreatives, found: PolicyComparison) -> str:
     rows = []
     for name, value in found.values.items():
         difference = found.difference(name)
         same = "" if name == found.baseline else "the same"
         less = _number(experiment, difference, sign="+") if difference.standard_error else same
         noted = "of too few" if f"few_matched:{name}" in found.notes or f"few_differ:{name}" in found.notes else ""
-        rows.append([name, _number(experiment, value.value), less, f"{value.people:,}", noted])
+        rows.append([name, _number(experiment, value.value), less, f"{value.matched:,}", noted])
     return table(["everybody gets", "response", f"less {SINGLE}", "people shown it", "intervals"], rows)
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.creative_segments.draws import repeated
 from benchmarks.document import table
+from benchmarks.draws import repeated
 from causal_tasks.data.creative_problems import CreativeProblem, creative_problem
 from causal_tasks.segments import CreativeSegments, CreativeSegmentsCV
 

@@ -14,6 +14,7 @@ from causal_tasks.evaluation.heterogeneity import (
 )
 from causal_tasks.evaluation.intervals import ScoredValue, auuc_interval, compare, qini_interval
 from causal_tasks.evaluation.policy import budget_curve, policy_value
+from causal_tasks.evaluation.published import PublishedScore, PublishedScores, published_scores
 from causal_tasks.evaluation.rate import RankTest, autoc, compare_rates, rate, toc_curve
 from causal_tasks.evaluation.scores import dr_scores
 
@@ -22,6 +23,8 @@ __all__ = [
     "Calibration",
     "Estimate",
     "GroupEffects",
+    "PublishedScore",
+    "PublishedScores",
     "RankTest",
     "ScoredValue",
     "autoc",
@@ -37,6 +40,7 @@ __all__ = [
     "gain_curve",
     "group_effects",
     "policy_value",
+    "published_scores",
     "qini",
     "qini_curve",
     "qini_interval",

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_tasks.effects.inference import two_sided_quantile
 from causal_tasks.errors import InputError
-from causal_tasks.evaluation.ranking import only_ranking
+from causal_tasks.evaluation.ranking import Ranking, only_ranking
 
 
 def uplift_curve(
@@ -93,9 +93,13 @@ def uplift_at(
     Raises:
         InputError: As for ``auuc``, the share or strategy is unknown, or the top has no user of one arm.
     """
+    return difference_at(only_ranking(outcome, uplift, treatment, control=control), share, strategy)
+
+
+def difference_at(ranking: Ranking, share: float, strategy: Literal["overall", "by_group"]) -> float:
+    """``uplift_at`` of users who are ranked already."""
     if not 0 < share <= 1:
         raise InputError(f"share is {share}", remedy="use a number above 0 and up to 1")
-    ranking = only_ranking(outcome, uplift, treatment, control=control)
     if strategy == "overall":
         users = np.full(2, _rounded_down(share * len(ranking.outcome)))
         counted: tuple[Any, Any] = (ranking.ends, ranking.ends)

@@ -68,38 +68,53 @@ def _causalml_gain(ranking: Ranking) -> Vector:
 
 def sklift_auuc(ranking: Ranking) -> float:
     """``uplift_auc_score``: area of the uplift curve above random, over the same of the perfect ranking."""
+    return above_random(ranking.share, ranking.gain) / perfect_gain(ranking)
+
+
+def sklift_qini(ranking: Ranking) -> float:
+    """``qini_auc_score(negative_effect=True)``."""
+    return above_random(ranking.share, qini_heights(ranking)) / perfect_qini(ranking)
+
+
+def perfect_gain(ranking: Ranking) -> float:
+    """What ``sklift_auuc`` divides by: the area of the perfect ranking of these users.
+
+    Raises:
+        InputError: An outcome is neither 0 nor 1, or the area is zero.
+    """
     _require_binary(ranking, "sklift")
     responded = ranking.outcome == 1
     harmed, unmoved = np.sum(responded & ~ranking.treated), np.sum(~responded & ranking.treated)
     tie_breaker = responded if harmed > unmoved else ranking.treated
     perfect = _reranked(ranking, 2.0 * (responded == ranking.treated) + tie_breaker)
-    return _over_perfect(*((r.share, r.gain) for r in (ranking, perfect)))
+    return _not_zero(above_random(perfect.share, perfect.gain), "sklift")
 
 
-def sklift_qini(ranking: Ranking) -> float:
-    """``qini_auc_score(negative_effect=True)``."""
+def perfect_qini(ranking: Ranking) -> float:
+    """What ``sklift_qini`` divides by, as ``perfect_gain``."""
     _require_binary(ranking, "sklift")
     perfect = _reranked(ranking, ranking.outcome * np.where(ranking.treated, 1, -1))
-    return _over_perfect(*((r.share, _qini(r)) for r in (ranking, perfect)))
+    return _not_zero(above_random(perfect.share, qini_heights(perfect)), "sklift")
 
 
 def sklift_qini_straight(ranking: Ranking) -> float:
     """``qini_auc_score(negative_effect=False)``: the perfect curve rises straight to the total lift."""
     _require_binary(ranking, "sklift_straight")
-    n, total = len(ranking.outcome), float(_qini(ranking)[-1])
-    share, height = np.array([0, total / n, 1]), np.array([0, total, total])
-    return _over_perfect((ranking.share, _qini(ranking)), (share, height))
+    heights = qini_heights(ranking)
+    n, total = len(ranking.outcome), float(heights[-1])
+    perfect = above_random(np.array([0, total / n, 1]), np.array([0, total, total]))
+    return above_random(ranking.share, heights) / _not_zero(perfect, "sklift")
 
 
 def pylift_qini(ranking: Ranking) -> float:
     """``Q_qini``: area between the curve y_t / N_t - y_c / N_c and the random line."""
     curve = ranking.sum_treatment / ranking.weight_treatment[-1] - ranking.sum_control / ranking.weight_control[-1]
-    return _above_random(ranking.share, curve)
+    return above_random(ranking.share, curve)
 
 
 def pylift_adjusted_qini(ranking: Ranking) -> float:
     """``Q_aqini``: the same with control responses scaled to the number of treated users in the top."""
-    return _above_random(ranking.share, _qini(ranking) / ranking.weight_treatment[-1])
+    return above_random(ranking.share, qini_heights(ranking) / ranking.weight_treatment[-1])
 
 
 def criteo_auuc(ranking: Ranking) -> float:
@@ -113,8 +128,8 @@ def criteo_auuc(ranking: Ranking) -> float:
     return float(areas[0] - areas[1])
 
 
-def _qini(ranking: Ranking) -> Vector:
-    """Radcliffe (2007): y_t - y_c n_t / n_c; without a control user yet, y_t."""
+def qini_heights(ranking: Ranking) -> Vector:
+    """The Qini curve of Radcliffe (2007), shape (m + 1,): y_t - y_c n_t / n_c; without a control user yet, y_t."""
     ratio = np.divide(
         ranking.weight_treatment,
         ranking.weight_control,
@@ -136,12 +151,9 @@ def _reranked(ranking: Ranking, score: Vector) -> Ranking:
     )
 
 
-def _above_random(share: Vector, curve: Vector) -> float:
+def above_random(share: Vector, curve: Vector) -> float:
+    """Area between a curve from (0, 0) and the straight line to its end."""
     return float(np.trapezoid(curve, share) - curve[-1] / 2)
-
-
-def _over_perfect(actual: tuple[Vector, Vector], perfect: tuple[Vector, Vector]) -> float:
-    return _above_random(*actual) / _not_zero(_above_random(*perfect), "sklift")
 
 
 def _not_zero(divisor: float, definition: str) -> float:

@@ -5,7 +5,7 @@ are compared on the same people, so that what these have in common does not blur
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -13,10 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_tasks.effects.arguments import cluster_codes, finite, label_codes, require_rows
 from causal_tasks.errors import InputError
-from causal_tasks.evaluation.estimate import LEVEL, Estimate, mean_estimate
-from causal_tasks.segments.influence import ESTIMATORS, Estimator, Matched, few, skewed, value_terms
-
-SHARES_OBSERVED = "shares_observed"
+from causal_tasks.evaluation.estimate import LEVEL, Estimate
+from causal_tasks.evaluation.inverse_propensity import (
+    Estimator,
+    Matched,
+    PolicyComparison,
+    compare_matched,
+)
 
 Vector = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -58,48 +61,12 @@ class AssignmentValue:
     Attributes:
         value: Response per person if everybody were shown what the assignment gives them.
         people: Who were shown that in the experiment.
-        notes: Codes, see ``AssignmentComparison``.
+        notes: Codes, see ``PolicyComparison``.
     """
 
     value: Estimate
     people: int
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class AssignmentComparison:
-    """Several assignments on the same people.
-
-    Attributes:
-        values: By name.
-        baseline: Name of the assignment that differences are taken from unless said otherwise.
-        notes: Codes: ``shares_observed`` where the shares of creatives are those of these people;
-            ``few_matched:<name>`` where too few were shown what they are assigned, or too few of them responded, for
-            the interval of the value to be relied on; ``few_differ:<name>`` where that holds for the difference from
-            the baseline.
-        terms: By name, shape (n,): the value is their mean, and its variance that of their mean.
-        clusters: Codes of units that are not independent, shape (n,); None: people are.
-        level: Of intervals.
-    """
-
-    values: Mapping[str, AssignmentValue]
-    baseline: str
-    notes: tuple[str, ...]
-    terms: Mapping[str, Vector] = field(repr=False)
-    clusters: Codes | None = field(repr=False)
-    level: float
-
-    def difference(self, name: str, other: str | None = None) -> Estimate:
-        """Value of an assignment minus that of another, of the baseline where None.
-
-        Raises:
-            InputError: A name is unknown.
-        """
-        subtracted = self.baseline if other is None else other
-        for wanted in (name, subtracted):
-            if wanted not in self.terms:
-                raise InputError(f"assignment {wanted!r} is unknown", remedy=f"use one of {', '.join(self.terms)}")
-        return mean_estimate(self.terms[name] - self.terms[subtracted], clusters=self.clusters, level=self.level)
 
 
 def assignment_value(
@@ -132,7 +99,7 @@ def assignment_value(
         clusters=clusters,
         level=level,
     )
-    return AssignmentValue(compared.values[name].value, compared.values[name].people, compared.notes)
+    return AssignmentValue(compared.values[name].value, compared.values[name].matched, compared.notes)
 
 
 def compare_assignments(
@@ -146,7 +113,7 @@ def compare_assignments(
     estimator: Estimator = "hajek",
     clusters: ArrayLike | None = None,
     level: float = LEVEL,
-) -> AssignmentComparison:
+) -> PolicyComparison:
     """What several assignments are worth, and by how much they differ, on people that none of them was learned from.
 
     A person counts where the creative shown is one that the assignment might show them, with weight one over the
@@ -173,28 +140,19 @@ def compare_assignments(
     Source: Horvitz, Thompson (1952); Hajek (1971); Swaminathan, Joachims (2015), "The self-normalized estimator for
     counterfactual learning"; for estimated shares Hirano, Imbens, Ridder (2003).
     """
-    if baseline not in assignments:
-        raise InputError(f"baseline {baseline!r} is unknown", remedy=f"use one of {', '.join(assignments)}")
-    if estimator not in ESTIMATORS:
-        raise InputError(f"estimator {estimator!r} is unknown", remedy=f"use one of {', '.join(ESTIMATORS)}")
     observed = finite(response, name="response")
     if not len(observed):
         raise InputError("response has no person", remedy="pass at least two people who were shown a creative")
     shown = _Shown.checked(creative, rows=len(observed), segment_of=segment_of, propensity=propensity)
     codes = None if clusters is None else cluster_codes(clusters, rows=len(observed))
-    values, terms, notes = {}, {}, [] if propensity else [SHARES_OBSERVED]
-    for name, assignment in assignments.items():
-        matched = shown.matched(name, assignment)
-        terms[name] = value_terms(observed, matched, estimator=estimator, shares_observed=propensity is None)
-        estimate = mean_estimate(terms[name], clusters=codes, level=level)
-        values[name] = AssignmentValue(estimate, int(matched.people.sum()))
-        if few(observed, matched, codes) or skewed(terms[name], codes):
-            notes.append(f"few_matched:{name}")
-    for name, own in terms.items():
-        difference = own - terms[baseline]
-        if np.ptp(difference) > 0 and skewed(difference, codes):
-            notes.append(f"few_differ:{name}")
-    return AssignmentComparison(values, baseline, tuple(notes), terms, codes, level)
+    return compare_matched(
+        observed,
+        {name: shown.matched(name, assignment) for name, assignment in assignments.items()},
+        baseline=baseline,
+        estimator=estimator,
+        clusters=codes,
+        level=level,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,12 +163,14 @@ class _Shown:
         creatives: Labels of all, in the order of codes.
         codes: Shape (n,).
         share: Of each creative, shape (K,).
+        shares_observed: Whether these are the shares of ``codes``.
         segment_of: Segment of each creative, where it has one; None: there are no segments.
     """
 
     creatives: Sequence[Any]
     codes: Codes
     share: Vector
+    shares_observed: bool
     segment_of: Mapping[Any, Any] | None
 
     @classmethod
@@ -239,7 +199,7 @@ class _Shown:
             _positions(
                 list(segment_of), creatives, "segment_of", "what was shown" if propensity is None else "propensity"
             )
-        return cls(creatives, codes, share, segment_of)
+        return cls(creatives, codes, share, propensity is None, segment_of)
 
     def matched(self, name: str, assignment: Assignment) -> Matched:
         """Raises InputError where the assignment holds something unknown, or nobody was shown what it gives them."""
@@ -253,7 +213,7 @@ class _Shown:
                 f"assignment {name!r}: nobody among {len(weight)} people was shown what it gives them",
                 remedy="pass more people, or check that it was made for these rows in this order",
             )
-        return Matched(weight, given + 1)
+        return Matched(weight, given + 1 if self.shares_observed else None)
 
     def _choices(self, name: str, kind: str) -> tuple[Sequence[Any], Codes]:
         """Among what an assignment chooses, and which of that each creative is, shape (K,); -1: none."""

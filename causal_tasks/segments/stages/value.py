@@ -9,12 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from causal_tasks.evaluation.estimate import Estimate
+from causal_tasks.evaluation.inverse_propensity import PolicyComparison
 from causal_tasks.experiment import Experiment
 from causal_tasks.run_folder import StageContext
 from causal_tasks.segments.assigned_table import CREATIVE, SEGMENT, SEPARATE
 from causal_tasks.segments.stages.users import Mask, SegmentUsers
 from causal_tasks.segments.statement import stated_segmenting
-from causal_tasks.segments.value import Assignment, AssignmentComparison, assignment_value, compare_assignments
+from causal_tasks.segments.value import Assignment, assignment_value, compare_assignments
 from causal_tasks.storage import Uri
 
 NO_SEGMENT = ""
@@ -85,7 +86,7 @@ class Measured:
         """A column of ``assigned``, shape (n,)."""
         return self.assigned[column].to_numpy(dtype=object)
 
-    def compared(self, assignments: Mapping[str, Assignment]) -> AssignmentComparison:
+    def compared(self, assignments: Mapping[str, Assignment]) -> PolicyComparison:
         """What assignments bring."""
         return compare_assignments(
             self.response,
@@ -166,7 +167,7 @@ def policies(measured: Measured, best: Mapping[str, Any]) -> dict[str, Assignmen
     return found if control in measured.segment_of else found | {"control": Assignment.by_creative(control)}
 
 
-def _differences(found: AssignmentComparison) -> dict[str, Any]:
+def _differences(found: PolicyComparison) -> dict[str, Any]:
     return {
         name: _json(found.difference(policy, other)) if other in found.values else None
         for name, (policy, other) in DIFFERENCES.items()

@@ -333,5 +333,5 @@ class TestFaults:
         with pytest.raises(InputError, match="baseline 'x' is unknown"):
             compare_assignments(RESPONSE, CREATIVE, {"a": Assignment.by_creative("a")}, baseline="x")
         found = compare_assignments(RESPONSE, CREATIVE, {"a": Assignment.by_creative("a")}, baseline="a")
-        with pytest.raises(InputError, match="assignment 'y' is unknown"):
+        with pytest.raises(InputError, match="policy 'y' is unknown"):
             found.difference("y")

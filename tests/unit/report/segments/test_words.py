@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import causal_tasks.segments
+from causal_tasks.evaluation import inverse_propensity
 from causal_tasks.report.segments.briefing import SegmentsBriefing
 from causal_tasks.report.text import catalog
 from causal_tasks.rule import LANGUAGES
@@ -40,8 +41,8 @@ def test_every_ending_verdict_policy_and_note_has_its_words(language):
 
 
 def test_every_note_that_the_sources_write_is_among_them():
-    folder = Path(causal_tasks.segments.__path__[0])
-    texts = [path.read_text(encoding="utf-8") for path in folder.rglob("*.py")]
+    sources = [*Path(causal_tasks.segments.__path__[0]).rglob("*.py"), Path(inverse_propensity.__file__)]
+    texts = [path.read_text(encoding="utf-8") for path in sources]
     written = {code for text in texts for code in re.findall(WRITTEN, text, re.MULTILINE)}
     assert {"few_matched", "alpha_above_half", "users_without_response"} <= written
     assert written <= NOTES
