@@ -15,7 +15,7 @@ from causal_tasks.pipelines.batches import batches
 from causal_tasks.pipelines.declaration import ITEMS, Pipeline, Stage
 from causal_tasks.pipelines.inputs import expected_items, failed_inputs, fingerprint
 from causal_tasks.pipelines.mine import MINE
-from causal_tasks.run_folder import Attempt, RunFolder, StageContext
+from causal_tasks.run_folder import RunFolder, StageContext
 from causal_tasks.settings import Settings
 from causal_tasks.storage import Storage, Uri
 
@@ -163,7 +163,7 @@ def run_stage(
             outputs = stage.function()(context)
             manifest = attempt.commit(outputs, {m.key: m.fingerprint for m in manifests})
         except Exception as error:
-            _record(error, attempt)
+            attempt.record(error)
             raise
     if stage is pipeline.stages[-1]:
         published = {
@@ -173,14 +173,6 @@ def run_stage(
         run.sweep()
     items = run.storage.read_json(f"{run.uri}/{manifest.outputs[ITEMS].path}") if ITEMS in manifest.outputs else None
     return StageResult(run=run.uri, manifest=uri, item=item, items=items, adopted=adopted)
-
-
-def _record(error: Exception, attempt: Attempt) -> None:
-    """Leave a failure record; where even that fails, the stage's own error must stay the one that is raised."""
-    try:
-        attempt.fail(error)
-    except Exception as second:  # noqa: BLE001 - said in the first
-        error.add_note(f"This failure could not be recorded: {second}")
 
 
 def run_items(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from causal_tasks.experiment_parts import Delivery
 from causal_tasks.report.content import tell
 from causal_tasks.report.html import render_html
 from causal_tasks.report.markdown import render_markdown
@@ -11,6 +12,7 @@ from causal_tasks.report.picture import Font, draw_picture, find_font
 from causal_tasks.report.result import Findings, assemble, describe_run
 from causal_tasks.rule import LANGUAGES, Language
 from causal_tasks.run_folder import StageContext
+from causal_tasks.stage_files import StageFiles
 from causal_tasks.storage import Uri
 from causal_tasks.subpopulations.follow_up_statement import addressed
 from causal_tasks.subpopulations.ledger import record
@@ -75,11 +77,12 @@ def _entered(context: StageContext, confirmation: Mapping[str, Any] | None) -> b
 
 
 def write_views(
-    context: StageContext,
+    context: StageFiles,
     name: str,
     result: dict[str, Any],
     font: Font | None,
     *,
+    delivery: Delivery,
     page: Callable[[Mapping[str, Any]], str],
     messages: Callable[[Mapping[str, Any], Language, str | None], list[dict[str, Any]]],
     picture: Callable[[Mapping[str, Any], Language, Font], bytes],
@@ -91,6 +94,7 @@ def write_views(
         name: Of the files of result and report, without extension.
         result: What the views are of.
         font: With Chinese glyphs; None leaves the picture out.
+        delivery: Whose first language is the picture's.
         page: Makes the report.
         messages: Makes the messages in a language, the text first.
         picture: Draws the picture in a language.
@@ -102,7 +106,7 @@ def write_views(
         "message": context.write_json("message.json", told),
     }
     if font:
-        drawn = picture(result, context.experiment.delivery.languages[0], font)
+        drawn = picture(result, delivery.languages[0], font)
         outputs["picture"] = context.write_bytes("picture.png", drawn)
     return outputs
 

@@ -89,7 +89,7 @@ def tell_allocation(result: Mapping[str, Any], language: Language) -> Allocation
         methods=tell_methods(briefing),
         use=_use(briefing, budgets) if budgets else None,
         checks=checks,
-        facts=Facts(_facts(briefing), tell_stages(briefing)),
+        facts=Facts(_facts(briefing), tell_stages(briefing.result)),
     )
 
 

@@ -28,6 +28,7 @@ def report_allocation(context: StageContext) -> dict[str, Uri]:
         "allocation",
         result,
         font,
+        delivery=context.experiment.delivery,
         page=render_allocation_html,
         messages=allocation_messages,
         picture=draw_allocation_picture,

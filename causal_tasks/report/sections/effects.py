@@ -8,6 +8,7 @@ from typing import Any
 
 from causal_tasks.report import numbers
 from causal_tasks.report.briefing import Briefing
+from causal_tasks.report.text import Catalog
 from causal_tasks.report.tone import tone_of
 
 _UNUSUAL = frozenset({"did", "matching"})
@@ -94,9 +95,29 @@ def show_effect(briefing: Briefing, metric: str, effect: Mapping[str, Any], *, r
         effect: With ``estimate``, ``interval`` and, if any, ``relative``, in the metric's own unit.
         relative: Whether to tell the relative effect.
     """
-    shown = briefing.format(metric)
+    sign = briefing.metric(metric).sign
+    return effect_in(briefing.text, briefing.format(metric), effect, sign=sign, relative=relative)
+
+
+def effect_in(
+    text: Catalog,
+    shown: numbers.MetricFormat,
+    effect: Mapping[str, Any],
+    *,
+    sign: int = 1,
+    relative: bool = False,
+) -> ShownEffect:
+    """An effect record in words, where no experiment's statement says how its metric is written.
+
+    Args:
+        text: The catalogue of the reader's language.
+        shown: How values of the metric are written.
+        effect: As for ``show_effect``.
+        sign: ``Metric.sign``.
+        relative: Whether to tell the relative effect.
+    """
     interval, estimate = effect["interval"], effect["estimate"]
-    tone = tone_of(interval, briefing.metric(metric).sign)
+    tone = tone_of(interval, sign)
     known = interval and interval[0] is not None and interval[1] is not None
     direction = "flat" if tone == "unclear" or not estimate else "up" if estimate > 0 else "down"
     share = effect.get("relative") if relative else None
@@ -105,8 +126,8 @@ def show_effect(briefing: Briefing, metric: str, effect: Mapping[str, Any], *, r
         interval=shown.interval(interval),
         relative=numbers.percent(share, signed=True) if share is not None else None,
         tone=tone,
-        arrow=briefing.text(f"words.{direction}"),
-        word=briefing.text(f"words.{tone}"),
+        arrow=text(f"words.{direction}"),
+        word=text(f"words.{tone}"),
         value=estimate,
         bounds=(float(interval[0]), float(interval[1])) if known else None,
     )

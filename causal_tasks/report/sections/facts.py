@@ -1,7 +1,9 @@
 """Data and run facts: how users were counted, what was analysed when, and how the run went."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from causal_tasks.report import numbers
@@ -88,10 +90,10 @@ def tell_facts(briefing: Briefing, digest: str) -> Facts:
         "schema": str(briefing.result["schema_version"]),
     }
     rows = tuple((text(f"facts.{name}"), value) for name, value in values.items() if value is not None)
-    return Facts(rows, tell_stages(briefing))
+    return Facts(rows, tell_stages(briefing.result))
 
 
-def tell_stages(briefing: Briefing) -> tuple[tuple[str, ...], ...]:
+def tell_stages(result: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
     """Key, seconds, peak memory, device and attempt of every stage that ran; finished texts."""
     return tuple(
         (
@@ -101,7 +103,7 @@ def tell_stages(briefing: Briefing) -> tuple[tuple[str, ...], ...]:
             stage["device"],
             stage["attempt"],
         )
-        for key, stage in briefing.result["run"]["stages"].items()
+        for key, stage in result["run"]["stages"].items()
     )
 
 

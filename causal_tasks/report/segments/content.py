@@ -87,7 +87,7 @@ def tell_segments(result: Mapping[str, Any], language: Language) -> SegmentsCont
         selection=tell_selection(briefing),
         use=_use(briefing) if briefing.is_learned else None,
         checks=checks,
-        facts=Facts(_facts(briefing), tell_stages(briefing)),
+        facts=Facts(_facts(briefing), tell_stages(briefing.result)),
     )
 
 

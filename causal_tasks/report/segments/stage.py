@@ -29,6 +29,7 @@ def report_segments(context: StageContext) -> dict[str, Uri]:
         "segments",
         result,
         font,
+        delivery=context.experiment.delivery,
         page=render_segments_html,
         messages=segment_messages,
         picture=draw_segments_picture,
