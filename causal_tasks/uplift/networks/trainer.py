@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 import torch
+from torch import nn
 
 from causal_tasks.errors import InputError
 from causal_tasks.uplift.networks.architecture import ArmNetwork
@@ -73,7 +74,7 @@ def train(network: ArmNetwork, objective: Objective, rows: Rows, held_out: Batch
         InputError: The loss is not finite.
     """
     optimizer = torch.optim.Adam(_groups(network, schedule.weight_decay), lr=schedule.learning_rate, fused=True)
-    size = min(schedule.batch_size, max(_SMALLEST_BATCH, len(rows) // _FEWEST_BATCHES), len(rows))
+    size = batch_rows(schedule.batch_size, len(rows))
     stream = rows.minibatches(size, torch.Generator().manual_seed(schedule.seed))
     average = copy.deepcopy(network)
     losses: list[float] = []
@@ -81,7 +82,7 @@ def train(network: ArmNetwork, objective: Objective, rows: Rows, held_out: Batch
     for begin in range(0, schedule.max_steps, EPOCH_STEPS):
         for taken, batch in enumerate(islice(stream, min(EPOCH_STEPS, schedule.max_steps - begin))):
             _step(network, objective, optimizer, batch)
-            _move_average(average, network, len(losses) * EPOCH_STEPS + taken)
+            move_average(average, network, len(losses) * EPOCH_STEPS + taken)
         losses.append(_require_finite(held_out_loss(average, objective, held_out)))
         logger.info("epoch %d: held-out loss %.5f", len(losses) - 1, losses[-1])
         if losses[-1] <= losses[best]:
@@ -90,6 +91,19 @@ def train(network: ArmNetwork, objective: Objective, rows: Rows, held_out: Batch
             break
     network.load_state_dict(kept)
     return Training(tuple(losses), best, min(len(losses) * EPOCH_STEPS, schedule.max_steps))
+
+
+def batch_rows(asked: int, rows: int) -> int:
+    """Rows of a mini-batch: fewer than asked for, but not below 32, where a pass would have less than 16 batches."""
+    return min(asked, max(_SMALLEST_BATCH, rows // _FEWEST_BATCHES), rows)
+
+
+def move_average(average: nn.Module, network: nn.Module, step: int, *, decay: float = _AVERAGE_DECAY) -> None:
+    """Move the weights of ``average`` toward those of ``network``, faster in the first steps, as it begins nowhere."""
+    pace = 1 - min(decay, (1 + step) / (10 + step))
+    with torch.no_grad():
+        for mean, value in zip(average.parameters(), network.parameters(), strict=True):
+            mean.lerp_(value, pace)
 
 
 def held_out_loss(network: ArmNetwork, objective: Objective, batch: Batch) -> float:
@@ -144,14 +158,6 @@ def _step(network: ArmNetwork, objective: Objective, optimizer: torch.optim.Opti
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT)
     optimizer.step()
-
-
-def _move_average(average: ArmNetwork, network: ArmNetwork, step: int) -> None:
-    """Move the weights of ``average`` toward those of ``network``, faster in the first steps, as it begins nowhere."""
-    pace = 1 - min(_AVERAGE_DECAY, (1 + step) / (10 + step))
-    with torch.no_grad():
-        for mean, value in zip(average.parameters(), network.parameters(), strict=True):
-            mean.lerp_(value, pace)
 
 
 def _groups(network: ArmNetwork, weight_decay: float) -> list[dict[str, object]]:
