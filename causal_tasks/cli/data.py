@@ -1,12 +1,13 @@
-"""Commands that bring data into the lake: a simulated experiment, or a public data set."""
+"""Commands that bring data into the lake: a simulated experiment or feed, or a public data set."""
 
-from typing import Annotated
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
 
 import typer
 
 from causal_tasks.cli.terminal import Lake, settings_of, show, uri
 from causal_tasks.experiment import Experiment, Mining
-from causal_tasks.lake import experiment_uri, truth_uri
+from causal_tasks.lake import experiment_uri, feed_uri, truth_uri
 
 
 def simulate(
@@ -78,6 +79,36 @@ def simulate_creatives(
     show(f"experiment: {experiment_uri(made.experiment_id, settings)}")
     show(f"truth:      {truth_uri(made.experiment_id, settings)}")
     show(f"next:       causal-tasks segment {made.experiment_id}" + (f" --lake {lake}" if lake else ""))
+
+
+def simulate_videos(
+    feed_id: Annotated[str, typer.Option(help="Id of the feed to make.")] = "videos",
+    users: Annotated[int, typer.Option(help="Users of the feed.", min=100)] = 6_000,
+    days: Annotated[int, typer.Option(help="Days with requests.", min=7)] = 35,
+    last_day: Annotated[datetime, typer.Option(help="Last of them.", formats=["%Y-%m-%d"])] = datetime(2026, 11, 1),
+    requests_per_day: Annotated[float, typer.Option(help="Mean of a user who comes.", min=1)] = 2.0,
+    bucketing: Annotated[Literal["three", "four"], typer.Option(help="Categories of duration.")] = "three",
+    seed: Annotated[int, typer.Option(help="Of everything random.", min=0)] = 7,
+    lake: Lake = None,
+) -> None:
+    """Write a feed of short videos, with users, weeks under drawn arms, requests and known truth, into the lake."""
+    from causal_tasks.data.video_feed import simulate_feed
+
+    settings = settings_of(lake)
+    made = simulate_feed(
+        settings,
+        feed_id=feed_id,
+        users=users,
+        days=days,
+        last_day=last_day.date(),
+        requests_per_day=requests_per_day,
+        bucketing=bucketing,
+        seed=seed,
+    )
+    morning = last_day.date() + timedelta(days=1)
+    show(f"feed:       {feed_uri(made.feed_id, settings)}")
+    show(f"truth:      {truth_uri(made.feed_id, settings)}")
+    show(f"next:       causal-tasks daily {made.feed_id} {morning}" + (f" --lake {lake}" if lake else ""))
 
 
 def import_dataset(

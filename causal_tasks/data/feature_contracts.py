@@ -67,13 +67,20 @@ def feature_columns(table: ParquetTable, stated: Features, *, taken: Collection[
     return tuple(feature_column(table, name) for name in chosen)
 
 
-def feature_column(table: ParquetTable, name: str) -> FeatureColumn:
+_EXCLUDE = "list it under features.exclude, or write it as numbers, booleans or text"
+
+
+def feature_column(table: ParquetTable, name: str, *, remedy: str = _EXCLUDE) -> FeatureColumn:
     """How one feature is read and written.
+
+    Args:
+        table: Holds it.
+        name: Of the column.
+        remedy: What to do where it is no feature.
 
     Raises:
         InputError: It is missing in a file, or holds neither numbers nor booleans nor text.
     """
-    remedy = "list it under features.exclude, or write it as numbers, booleans or text"
     require(table, name, NUMERIC | {"text"}, remedy=remedy)
     types = {file.types[name] for file in table.files}
     kinds = {kind_of(stored) for stored in types} - {"empty"}

@@ -204,8 +204,14 @@ class ParquetTable:
         return [*chunks, tuple(pieces)] if pieces else chunks
 
 
-def open_table(storage: Storage, uri: Uri, name: str) -> ParquetTable:
+def open_table(storage: Storage, uri: Uri, name: str, *, may_be_empty: bool = False) -> ParquetTable:
     """List a table's files and read their footers.
+
+    Args:
+        storage: Reads it.
+        uri: Where it is.
+        name: Of the table, for messages.
+        may_be_empty: Whether no row is no error.
 
     Raises:
         InputError: There is no Parquet file, a file is none, or there is no row.
@@ -235,7 +241,7 @@ def open_table(storage: Storage, uri: Uri, name: str) -> ParquetTable:
     with ThreadPoolExecutor(_OPEN_FILES) as pool:
         files = tuple(pool.map(opened, (file.path for file in stored)))
     table = ParquetTable(name, uri, filesystem, files)
-    if not table.rows:
+    if not (table.rows or may_be_empty):
         raise InputError(f"{name} table: {len(files)} files at {uri}, but no row", remedy="write its rows first")
     return table
 
