@@ -10,12 +10,14 @@ from collections.abc import Callable
 import typer
 
 from causal_tasks.cli.allocate import allocate, reallocate
-from causal_tasks.cli.data import import_dataset, simulate, simulate_coupons, simulate_creatives
+from causal_tasks.cli.data import import_dataset, simulate, simulate_coupons, simulate_creatives, simulate_videos
+from causal_tasks.cli.feed import daily
 from causal_tasks.cli.follow_up import audience, ledger
 from causal_tasks.cli.machine import doctor, schema
 from causal_tasks.cli.runs import message, run, stage
 from causal_tasks.cli.score import score
 from causal_tasks.cli.segment import assign_segments, segment
+from causal_tasks.cli.serve import serve
 from causal_tasks.cli.terminal import errors
 from causal_tasks.errors import CausalTasksError, InputError
 
@@ -29,11 +31,14 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "reallocate": reallocate,
     "segment": segment,
     "assign-segments": assign_segments,
+    "serve": serve,
+    "daily": daily,
     "audience": audience,
     "ledger": ledger,
     "simulate": simulate,
     "simulate-coupons": simulate_coupons,
     "simulate-creatives": simulate_creatives,
+    "simulate-videos": simulate_videos,
     "import": import_dataset,
     "doctor": doctor,
     "schema": schema,

@@ -58,5 +58,5 @@ def services(render: Render, variables: dict[str, str]) -> dict[str, dict[str, A
 
 @pytest.fixture(scope="session")
 def airflow_services(services: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The services that are built here."""
-    return {name: service for name, service in services.items() if "build" in service}
+    """The services that are built here and are part of Airflow."""
+    return {name: service for name, service in services.items() if "build" in service and name != "serve"}

@@ -152,8 +152,22 @@ def test_every_server_is_watched_and_none_is_open_to_the_network(services):
     assert {port["host_ip"] for port in published} == {"127.0.0.1"}
 
 
-def test_services_that_are_built_here_have_no_rights_of_root(airflow_services):
-    for service in airflow_services.values():
+def test_the_server_of_decisions_reaches_the_lake_and_holds_no_secret_of_airflow(services):
+    serve = services["serve"]
+    assert serve["environment"].keys() == {
+        name for name in services["worker"]["environment"] if name.startswith(("CAUSAL_LAKE", "CAUSAL_S3_"))
+    }
+    assert serve["image"] == services["worker"]["image"]
+    assert {needed: how["condition"] for needed, how in serve["depends_on"].items()} == {
+        "init": "service_completed_successfully"
+    }
+    (port,) = serve["ports"]
+    assert f"--port={port['target']}" in serve["command"]
+    assert f":{port['target']}/metrics" in serve["healthcheck"]["test"][-1]
+
+
+def test_services_that_are_built_here_have_no_rights_of_root(services):
+    for service in (service for service in services.values() if "build" in service):
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
         assert "user" not in service
