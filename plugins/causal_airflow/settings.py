@@ -23,6 +23,7 @@ class Tag(StrEnum):
     DISPATCH = "dispatch"
     BUDGETS = "budgets"
     SEGMENTS = "segments"
+    REALTIME = "realtime"
 
 
 class Orchestration(BaseSettings):

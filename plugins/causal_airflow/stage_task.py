@@ -58,17 +58,12 @@ def stage_task(pipeline: Pipeline, stage: Stage, tasks: Mapping[str, BaseOperato
     Returns:
         An operator, mapped where the stage is.
     """
-    settings = Settings()
-    on_gpu = stage.resources.gpu and settings.device == "cuda"
     arguments: dict[str, Any] = {
         "task_id": stage.name,
         "pipeline": pipeline.name,
         "trigger_rule": trigger_rule(pipeline, stage),
-        "execution_timeout": timedelta(minutes=stage.resources.minutes),
-        "pool": "gpu" if on_gpu else "cpu",
+        **placement(stage),
     }
-    if on_gpu:
-        arguments["queue"] = "gpu"
     if stage is pipeline.stages[-1] and (asset := results_of_pipeline(pipeline)):
         arguments["outlets"] = [asset]
     if stage.over:
@@ -78,6 +73,14 @@ def stage_task(pipeline: Pipeline, stage: Stage, tasks: Mapping[str, BaseOperato
         task = StageOperator(**arguments)
     task.set_upstream([tasks[name] for name in direct_inputs(pipeline, stage)])
     return task
+
+
+def placement(stage: Stage) -> dict[str, Any]:
+    """Arguments of an operator that say where a stage runs, and for how long at most."""
+    limits = {"execution_timeout": timedelta(minutes=stage.resources.minutes)}
+    if stage.resources.gpu and Settings().device == "cuda":
+        return limits | {"pool": "gpu", "queue": "gpu"}
+    return limits | {"pool": "cpu"}
 
 
 class StageOperator(BaseOperator):

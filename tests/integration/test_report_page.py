@@ -6,10 +6,12 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from causal_tasks.report.allocation import render_allocation_html
+from causal_tasks.report.dynamic import render_day_html
 from causal_tasks.report.html import render_html
 from causal_tasks.report.segments import render_segments_html
 from tests.unit.report import sample
 from tests.unit.report.allocation import sample as allocation
+from tests.unit.report.dynamic import sample as realtime
 from tests.unit.report.segments import sample as segments
 
 DESK, PHONE = {"width": 1200, "height": 900}, {"width": 360, "height": 740}
@@ -44,6 +46,21 @@ def many_creatives():
     return segments.result(named=named)
 
 
+def many_treatments():
+    """Four treatments with names that fit no column."""
+    arms = {
+        f"arm_of_the_house_{row}_一个非常非常长的策略名称用来测试换行": "a_bucket_with_a_long_name" for row in range(4)
+    }
+    result = realtime.result(feed={"treatments": arms})
+    curve = [row | {"treatment": arm} for arm in arms for row in result["thresholds"]["curve"][:6]]
+    chosen = dict.fromkeys(arms, 12.5)
+    result["thresholds"] |= {"chosen": chosen, "switched_share": dict.fromkeys(arms, 0.2), "curve": curve}
+    result["served"] |= {"thresholds": chosen}
+    result["drift"] |= {"deployed": chosen}
+    result["drift"]["rows"][5] |= {"thresholds": dict.fromkeys(arms, 40.0)}
+    return result
+
+
 STORIES = {
     "found_both": lambda: render_html(sample.result()),
     "one_decision": lambda: render_html(sample.result("nothing_found")),
@@ -53,6 +70,8 @@ STORIES = {
     "several_treatments": lambda: render_html(sample.several_arms()),
     "version_2": lambda: render_html(sample.of_version_2()),
     "allocation": lambda: render_allocation_html(many_budgets()),
+    "realtime": lambda: render_day_html(many_treatments()),
+    "realtime_without_requests": lambda: render_day_html(realtime.preference_only("not_shown")),
     "segments": lambda: render_segments_html(many_creatives()),
     "segments_nothing_found": lambda: render_segments_html(segments.result("nothing_found")),
     "allocation_invalid": lambda: render_allocation_html(allocation.result("invalid")),

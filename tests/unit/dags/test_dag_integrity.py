@@ -18,6 +18,8 @@ from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 from causal_airflow.settings import Tag
 
+from causal_tasks.pipelines.daily import DAILY
+
 REPOSITORY = Path(__file__).parents[3]
 DAGS = REPOSITORY / "dags"
 
@@ -30,6 +32,9 @@ TASKS = {
         *("prepare", "validate", "plan", "fit", "choose", "assign", "evaluate", "report_allocation", "notify"),
     ],
     "reallocate_budgets": ["find", "fill"],
+    "daily_uplift_scores": [
+        *("find", "day.learn", "day.interest", "day.score", "day.evaluate", "day.publish", "day.report", "day.notify"),
+    ],
     "segment_creatives": [
         *("prepare", "validate", "plan_segments", "learn_segments", "assign_segments"),
         *("value_segments", "report_segments", "notify"),
@@ -155,6 +160,24 @@ def test_segments_are_announced_apart_and_the_form_asks_what_that_of_mining_asks
     assert list(segment.params) == list(mine.params)
 
 
+def test_a_feeds_day_is_wired_as_declared_and_told_of_whatever_became_of_it(bag: DagBag) -> None:
+    daily = bag.dags["daily_uplift_scores"]
+    # What says which feed it is comes from find to each of them.
+    assert {task.task_id: task.upstream_task_ids - {"find"} for task in daily.tasks} == {
+        "find": set(),
+        "day.learn": set(),
+        "day.interest": set(),
+        "day.score": {"day.learn", "day.interest"},
+        "day.evaluate": {"day.score"},
+        "day.publish": {"day.evaluate"},
+        "day.report": {"day.publish"},
+        "day.notify": {f"day.{stage.name}" for stage in DAILY.stages},
+    }
+    assert [task.task_id for task in daily.tasks if task.is_teardown] == ["day.notify"]
+    assert daily.get_task("day.publish").max_active_tis_per_dag == 1
+    assert daily.max_active_runs == 1
+
+
 def test_the_main_job_starts_tasks_by_the_rules_of_the_design(mine: DAG) -> None:
     assert {task.task_id: task.trigger_rule.value for task in mine.tasks} == TRIGGER_RULES
     assert [task.task_id for task in mine.tasks if task.is_teardown] == ["notify"]
@@ -260,7 +283,7 @@ def test_a_day_of_the_backfill_is_a_day_long_and_can_be_backfilled(bag: DagBag) 
     from airflow.timetables.base import DataInterval
     from pendulum import datetime as moment
 
-    for dag_id in ("backfill_experiments", "reallocate_budgets"):
+    for dag_id in ("backfill_experiments", "daily_uplift_scores", "reallocate_budgets"):
         scheduled = DagSerialization.from_dict(DagSerialization.to_dict(bag.dags[dag_id]))
         interval = scheduled.timetable.infer_manual_data_interval(run_after=moment(2026, 1, 2, 12, tz="UTC"))
         assert interval == DataInterval(moment(2026, 1, 1, tz="UTC"), moment(2026, 1, 2, tz="UTC"))
