@@ -18,6 +18,8 @@ ORDER = (
     "Heavy-tailed metrics: STATE against CUPAC",
     "Matching: bias by number of buckets",
     "Networks: TARNet against DragonNet",
+    "Real-time policies: coverage of intervals",
+    "Real-time thresholds: false alarms of drift",
 )
 
 
