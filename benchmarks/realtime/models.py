@@ -1,5 +1,6 @@
 """What the parts fit, all on the same users, and the decisions that follow from it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from causal_tasks.dynamic import LongTermUplift, RealTimeInterest
 from causal_tasks.dynamic.gains import best_arms, uplifts
 from causal_tasks.dynamic.interest_labels import Kind, interest_labels
 from causal_tasks.dynamic.requests import PLAYS, Requests
-from causal_tasks.dynamic.thresholds import choose_thresholds
+from causal_tasks.dynamic.thresholds import ChosenThresholds, choose_thresholds
 
 PREFERENCE = {"guidance": "features", "bucketing": "quantile", "loss": "squared"}
 INTEREST = {"loss": "squared"}
@@ -18,7 +19,8 @@ LABEL: Kind = "share"
 """The networks at their published size, with labels and losses whose means are those of outcomes."""
 
 FEED_PREFERENCE = {"guidance": "paper", "bucketing": "quantile", "buckets": 16, "embedding": 8, "loss": "squared"}
-"""How a feed learns unless it states otherwise; interest as above."""
+INTEREST_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""How a feed learns and decides unless it states otherwise; interest as above."""
 
 PAPER_PREFERENCE = {"guidance": "paper", "bucketing": "paper", "loss": "huber", "start": "keras"}
 PAPER_INTEREST = {"loss": "huber"}
@@ -73,28 +75,35 @@ def request_columns(requests: Requests) -> pd.DataFrame:
     return pd.DataFrame(named)
 
 
-def chosen_thresholds(world: World, preference: Vector, interest: Vector | None) -> Vector:
-    """Thresholds by off-policy value on the users that choose, shape (K,)."""
+def chosen_thresholds(
+    world: World, preference: Vector, interest: Vector | None, *, interest_weights: Sequence[float] = (1.0,)
+) -> ChosenThresholds:
+    """Thresholds by off-policy value on the users that choose."""
     logged, rows = world.logged, world.choosing(world.logged.user)
-    found = choose_thresholds(
+    return choose_thresholds(
         logged.reward[rows],
         logged.arm[rows],
         preference[rows],
         None if interest is None else interest[rows],
         propensity=world.propensity,
         users=logged.user[rows],
+        interest_weights=interest_weights,
     )
-    return np.array(found.thresholds)
 
 
-def decided(world: World, preference: Vector, interest: Vector | None) -> Positions:
+def decided(
+    world: World, preference: Vector, interest: Vector | None, *, interest_weights: Sequence[float] = (1.0,)
+) -> Positions:
     """Arms of the requests of users that measure, thresholds chosen on others."""
     rows = world.measuring(world.logged.user)
-    thresholds = chosen_thresholds(world, preference, interest)
+    found = chosen_thresholds(world, preference, interest, interest_weights=interest_weights)
     gains = uplifts(
-        preference[rows], None if interest is None else interest[rows], treatments=len(world.platform.treatments)
+        preference[rows],
+        None if interest is None else interest[rows],
+        treatments=len(world.platform.treatments),
+        interest_weight=found.interest_weight,
     )
-    return best_arms(gains - thresholds, None)
+    return best_arms(gains - np.array(found.thresholds), None)
 
 
 def best_single_arm(world: World) -> int:

@@ -16,7 +16,8 @@ USERS, WEEKS = 6_000, 4
 
 DYNAMIC, PREFERENCE, INTEREST = "preference and interest", "preference alone", "interest alone"
 PUBLISHED, SINGLE_STAGE = "preference and interest, as published", "single stage"
-FEED, FEED_PREFERENCE = "a feed's defaults", "preference alone, a feed's defaults"
+FEED, FEED_PREFERENCE = "preference and interest, a feed's defaults", "preference alone, a feed's defaults"
+FEED_INTEREST = "interest alone, a feed's defaults"
 CONTROL, BEST_ARM = "control for all", "best single arm"
 LIKED, ORACLE = "true preference, no interest", "best arm of each request, truth known"
 
@@ -24,7 +25,7 @@ PAIRS = (
     (DYNAMIC, PREFERENCE),
     (DYNAMIC, INTEREST),
     (FEED, FEED_PREFERENCE),
-    (FEED, INTEREST),
+    (FEED, FEED_INTEREST),
     (FEED, DYNAMIC),
     (FEED, SINGLE_STAGE),
     (DYNAMIC, SINGLE_STAGE),
@@ -78,14 +79,16 @@ def _policies(world: World) -> dict[str, Positions]:
         models.fitted_interest(world, models.PAPER_LABEL, **models.PAPER_INTEREST).predict(logged.requests),
     )
     small = models.preference_by_request(world, models.fitted_preference(world, **models.FEED_PREFERENCE))
+    usual = models.mean_preference(world)
     control = np.zeros(rows.sum(), dtype=np.intp)
     return {
-        FEED: models.decided(world, small, interest),
+        FEED: models.decided(world, small, interest, interest_weights=models.INTEREST_WEIGHTS),
+        FEED_INTEREST: models.decided(world, usual, interest, interest_weights=models.INTEREST_WEIGHTS),
         FEED_PREFERENCE: models.decided(world, small, None),
         DYNAMIC: models.decided(world, preference, interest),
         PUBLISHED: models.decided(world, *as_published),
         PREFERENCE: models.decided(world, preference, None),
-        INTEREST: models.decided(world, models.mean_preference(world), interest),
+        INTEREST: models.decided(world, usual, interest),
         SINGLE_STAGE: models.decided(world, models.single_stage(world), None),
         BEST_ARM: control + models.best_single_arm(world),
         CONTROL: control,
@@ -140,7 +143,8 @@ _INTRODUCTION = (
     "their own; means of {seeds} draws of a platform, ± standard error or with a 95 % interval of the paired "
     "difference. `as published`: the paper's guidance, buckets, start, Huber losses and ratio label; else guidance "
     "that reads features, quantile buckets, squared losses and the share of long plays as label. `a feed's defaults`: "
-    "of these a smaller preference model, 16 buckets of 8 numbers, with the paper's guidance. `interest alone`: mean "
+    "of these a smaller preference model, 16 buckets of 8 numbers, with the paper's guidance, and a weight of interest "
+    "that is chosen with the thresholds; elsewhere it is 1, as published. `interest alone`: mean "
     "responses in place of the user's. `single stage`: one network on user and request together, whose outcome "
     "is the request's reward."
 )

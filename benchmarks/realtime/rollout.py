@@ -49,7 +49,9 @@ def _policies(world: World) -> dict[str, Policy]:
     durations, treatments = world.platform.durations, len(world.platform.treatments)
 
     def served(personal: bool, timely: bool) -> Policy:
-        thresholds = models.chosen_thresholds(world, scores if personal else means, logged if timely else None)
+        thresholds = np.array(
+            models.chosen_thresholds(world, scores if personal else means, logged if timely else None).thresholds
+        )
 
         def decide(arrivals: Arrivals, features: pd.DataFrame) -> Vector:
             if personal:

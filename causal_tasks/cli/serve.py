@@ -8,9 +8,13 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 
 from causal_tasks.cli.terminal import Lake, settings_of
-from causal_tasks.errors import ConfigurationError
+from causal_tasks.errors import ConfigurationError, InputError
+from causal_tasks.experiment_parts import Id
+from causal_tasks.settings import Settings
+from causal_tasks.storage import Storage
 
 _GRACE_SECONDS = 10
 _KEEP_ALIVE_SECONDS = 75
@@ -40,11 +44,13 @@ def serve(
         ) from error
     from causal_tasks.dynamic.serving.hot_swap import HotSwap
 
+    settings = settings_of(lake)
+    _check(feed, settings)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     # uvicorn ends what is under way and then sends itself the signal again, which would leave the folder behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with TemporaryDirectory(prefix="causal-serve-") as temporary:
-        swap = HotSwap(feed, settings_of(lake), cache=cache or Path(temporary), poll=poll)
+        swap = HotSwap(feed, settings, cache=cache or Path(temporary), poll=poll)
         uvicorn.run(
             create_app(swap),
             host=host,
@@ -54,3 +60,14 @@ def serve(
             timeout_graceful_shutdown=_GRACE_SECONDS,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         )
+
+
+def _check(feed: str, settings: Settings) -> None:
+    """Raises InputError for what no manifest could ever be found by: a server would wait for it without end."""
+    try:
+        TypeAdapter(Id).validate_python(feed)
+    except ValidationError as error:
+        raise InputError(
+            f"{feed!r} is no id of a feed", remedy="name the feed_id of its statement, not the file"
+        ) from error
+    Storage(settings).filesystem(settings.lake)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from causal_tasks.dynamic.gains import arm_positions, best_arms, checked_thresholds, uplifts
+from causal_tasks.dynamic.gains import arm_positions, best_arms, checked_thresholds, require_interest_weight, uplifts
 from causal_tasks.dynamic.slates import reordered
 from causal_tasks.errors import InputError
 from causal_tasks.feed import DurationBuckets
@@ -34,12 +34,14 @@ class DynamicDecision:
 
     Treatment k gains ``r_k y_k - y_0 - xi_k``, where ``y`` are the user's predicted responses, ``r_k`` the interest of
     the request, which is about 1 on average, and ``xi_k`` its threshold. The largest gain wins where it is above zero.
-    Responses are amounts of at least zero: interest multiplies them.
+    Responses are amounts of at least zero: interest multiplies them. It multiplies all of a response, of which a
+    treatment moves a part only, so that it may say too much: with a weight w below 1, 1 + w (r - 1) stands for r.
 
     Attributes:
         arms: Labels, control first.
         buckets: For each treatment the label of the category of durations whose share it raises, shape (K,).
         thresholds: xi, in units of the response, shape (K,); infinity: never.
+        interest_weight: w, from 0, preference alone, to 1, as published.
         exploration: Share of requests that get an arm at random.
         stage: At which the slate is changed, see ``adjust``.
         boost: Share of the slate, or of the pool of candidates, that a treatment adds to its category.
@@ -57,6 +59,7 @@ class DynamicDecision:
     arms: tuple[str, ...]
     buckets: tuple[str, ...]
     thresholds: tuple[float, ...]
+    interest_weight: float = field(default=1.0, kw_only=True)
     exploration: float = field(default=0.0, kw_only=True)
     stage: Stage = field(default="reranking", kw_only=True)
     boost: float = field(default=0.2, kw_only=True)
@@ -66,7 +69,7 @@ class DynamicDecision:
 
         Raises:
             InputError: Arms repeat one or are fewer than two, lengths differ, a threshold is missing or minus infinity,
-                exploration is not in [0, 1], boost is not in (0, 1), or the stage is unknown.
+                interest_weight or exploration is not in [0, 1], boost is not in (0, 1), or the stage is unknown.
         """
         treatments = len(self.arms) - 1
         if treatments < 1 or len(set(self.arms)) < len(self.arms):
@@ -77,6 +80,7 @@ class DynamicDecision:
                 remedy="name one for each treatment",
             )
         checked_thresholds(self.thresholds, treatments=treatments)
+        require_interest_weight(self.interest_weight)
         if not 0 <= self.exploration <= 1:
             raise InputError(f"exploration is {self.exploration}", remedy="use a share from 0 to 1")
         if not 0 < self.boost < 1:
@@ -97,7 +101,8 @@ class DynamicDecision:
         Raises:
             InputError: A value is not finite, or a shape is another one.
         """
-        found: Matrix = uplifts(preference, interest, treatments=len(self.buckets)) - np.array(self.thresholds)
+        moved = uplifts(preference, interest, treatments=len(self.buckets), interest_weight=self.interest_weight)
+        found: Matrix = moved - np.array(self.thresholds)
         return found
 
     def decide(
@@ -189,6 +194,7 @@ class DynamicDecision:
             "arms": list(self.arms),
             "buckets": list(self.buckets),
             "thresholds": [None if math.isinf(xi) else xi for xi in self.thresholds],
+            "interest_weight": self.interest_weight,
             "exploration": self.exploration,
             "stage": self.stage,
             "boost": self.boost,
@@ -206,6 +212,7 @@ class DynamicDecision:
                 tuple(stated["arms"]),
                 tuple(stated["buckets"]),
                 tuple(NEVER if xi is None else float(xi) for xi in stated["thresholds"]),
+                interest_weight=stated["interest_weight"],
                 exploration=stated["exploration"],
                 stage=stated["stage"],
                 boost=stated["boost"],

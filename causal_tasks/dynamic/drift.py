@@ -47,6 +47,7 @@ def threshold_drift(
     users: ArrayLike,
     propensity: ArrayLike,
     allowed: Mask | None = None,
+    interest_weight: float = 1.0,
     per_treatment: bool = True,
     grid: int = 20,
     estimator: Estimator = "hajek",
@@ -70,6 +71,7 @@ def threshold_drift(
         users: Shape (n,).
         propensity: Probability with which arms were drawn, shape (K + 1,) or (n, K + 1).
         allowed: Treatments that the user may get, shape (n, K); None: all.
+        interest_weight: Deployed, and of what is tried.
         per_treatment: Whether every treatment has its own threshold in what is tried.
         grid: How many quantiles of gains are tried in a cell.
         estimator: Of values, see ``request_policy_values``.
@@ -85,7 +87,15 @@ def threshold_drift(
         InputError: As for ``choose_thresholds``, or a segment or week is missing.
     """
     logged = LoggedRequests.checked(reward, arm, propensity=propensity, users=users)
-    search = ThresholdSearch.of(logged, preference, interest, allowed=allowed, grid=grid, estimator=estimator)
+    search = ThresholdSearch.of(
+        logged,
+        preference,
+        interest,
+        allowed=allowed,
+        grid=grid,
+        estimator=estimator,
+        interest_weight=interest_weight,
+    )
     deployed = checked_thresholds(thresholds, treatments=logged.arms - 1)
     chooses = buckets(pd.Series(np.asarray(users)), _HALVES) < BUCKETS // 2
     segments, segment_labels = _labels(segment, "segment", rows=len(chooses))

@@ -15,17 +15,21 @@ Mask = NDArray[np.bool_]
 Codes = NDArray[np.intp]
 
 
-def uplifts(preference: ArrayLike, interest: ArrayLike | None, *, treatments: int) -> Matrix:
+def uplifts(
+    preference: ArrayLike, interest: ArrayLike | None, *, treatments: int, interest_weight: float = 1.0
+) -> Matrix:
     """``r_k y_k - y_0`` of every request and treatment, shape (n, K), units of the response.
 
     Args:
         preference: y, shape (n, K + 1).
         interest: r, shape (n, K); None: 1.
         treatments: K.
+        interest_weight: w: 1 + w (r - 1) takes the place of r.
 
     Raises:
-        InputError: A value is not finite, or a shape is another one.
+        InputError: A value is not finite, a shape is another one, or the weight is not from 0 to 1.
     """
+    require_interest_weight(interest_weight)
     responses = _finite(preference, "preference", columns=treatments + 1)
     treated = responses[:, 1:]
     if interest is not None:
@@ -34,7 +38,7 @@ def uplifts(preference: ArrayLike, interest: ArrayLike | None, *, treatments: in
             raise InputError(
                 f"interest has {len(ratios)} rows, preference {len(responses)}", remedy="pass one of each per request"
             )
-        treated = treated * ratios
+        treated = treated * (1 + interest_weight * (ratios - 1))
     return treated - responses[:, :1]
 
 
@@ -78,6 +82,12 @@ def checked_thresholds(thresholds: Sequence[float] | Vector, *, treatments: int)
     if np.isnan(values).any() or np.isneginf(values).any():
         raise InputError(f"thresholds are {values.tolist()}", remedy="use numbers, or infinity for never")
     return values
+
+
+def require_interest_weight(weight: float) -> None:
+    """Raises InputError where it is not from 0 to 1."""
+    if not 0 <= weight <= 1:
+        raise InputError(f"interest_weight is {weight}", remedy="use a number from 0 (not at all) to 1 (as published)")
 
 
 def arm_positions(arm: ArrayLike, *, arms: int, name: str = "arm") -> Positions:

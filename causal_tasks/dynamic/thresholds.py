@@ -1,5 +1,6 @@
 """From which gain on treatments are switched on: thresholds chosen by the value that logged requests give them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -28,6 +29,7 @@ class ChosenThresholds:
 
     Attributes:
         thresholds: xi, shape (K,), units of the response; infinity: the treatment is not used.
+        interest_weight: Of those tried.
         value: Reward per request.
         gain: Of ``value`` over control for all.
         switched_share: Share of requests that get a treatment.
@@ -37,6 +39,7 @@ class ChosenThresholds:
     """
 
     thresholds: tuple[float, ...]
+    interest_weight: float
     value: Estimate
     gain: Estimate
     switched_share: float
@@ -52,6 +55,7 @@ def choose_thresholds(
     propensity: ArrayLike,
     allowed: Mask | None = None,
     users: ArrayLike | None = None,
+    interest_weights: Sequence[float] = (1.0,),
     per_treatment: bool = True,
     grid: int = 50,
     estimator: Estimator = "hajek",
@@ -70,18 +74,35 @@ def choose_thresholds(
         propensity: Probability with which arms were drawn, shape (K + 1,) or (n, K + 1).
         allowed: Treatments that its user may get, shape (n, K); None: all.
         users: Shape (n,); None: requests are independent.
+        interest_weights: Of ``DynamicDecision``, to try; of equals the first.
         per_treatment: Whether every treatment has its own threshold.
         grid: How many quantiles are tried.
         estimator: Of values, see ``request_policy_values``.
         level: Of intervals.
 
     Raises:
-        InputError: As for ``request_policy_values`` and ``DynamicDecision.gains``, no request was given control, or
-            ``grid`` is below 1.
+        InputError: As for ``request_policy_values`` and ``DynamicDecision.gains``, no request was given control,
+            there is no weight, or ``grid`` is below 1.
     """
     logged = LoggedRequests.checked(reward, arm, propensity=propensity, users=users)
-    search = ThresholdSearch.of(logged, preference, interest, allowed=allowed, grid=grid, estimator=estimator)
-    chosen = search.best(per_treatment=per_treatment)
+    if not interest_weights:
+        raise InputError("interest_weights is empty", remedy="try at least one; 1 is the published form")
+    searches = [
+        ThresholdSearch.of(
+            logged,
+            preference,
+            interest,
+            allowed=allowed,
+            grid=grid,
+            estimator=estimator,
+            interest_weight=weight,
+        )
+        for weight in (interest_weights if interest is not None else (1.0,))
+    ]
+    found_best = [tried.best(per_treatment=per_treatment) for tried in searches]
+    values = [tried.value(tried.decided(best)) for tried, best in zip(searches, found_best, strict=True)]
+    at = int(np.argmax(values))
+    search, chosen = searches[at], found_best[at]
     decided = search.decided(chosen)
     found = logged.compared(
         {"control": logged.matched(np.zeros_like(decided), "control"), "chosen": logged.matched(decided, "chosen")},
@@ -91,6 +112,7 @@ def choose_thresholds(
     )
     return ChosenThresholds(
         thresholds=tuple(chosen.tolist()),
+        interest_weight=interest_weights[at] if interest is not None else 1.0,
         value=found.values["chosen"].value,
         gain=found.difference("chosen"),
         switched_share=float((decided > 0).mean()),
@@ -142,6 +164,7 @@ class ThresholdSearch:
         allowed: Mask | None,
         grid: int,
         estimator: Estimator,
+        interest_weight: float = 1.0,
     ) -> Self:
         """Arguments and errors are those of ``choose_thresholds``."""
         if grid < 1:
@@ -150,7 +173,7 @@ class ThresholdSearch:
             raise InputError(
                 f"arm: none of {len(logged.arm)} requests was given control", remedy="pass requests of all arms"
             )
-        uplift = uplifts(preference, interest, treatments=logged.arms - 1)
+        uplift = uplifts(preference, interest, treatments=logged.arms - 1, interest_weight=interest_weight)
         require_rows(len(uplift), name="preference", rows=len(logged.arm))
         if allowed is not None:
             uplift = np.where(checked_allowed(allowed, shape=uplift.shape), uplift, -np.inf)
@@ -177,7 +200,7 @@ class ThresholdSearch:
         tried = self._tried(together.critical)
         values = self._values(together, tried)
         best = _last_largest(values)
-        if values[best] > self._value(self.decided(chosen)):
+        if values[best] > self.value(self.decided(chosen)):
             chosen = np.full(treatments, tried[best])
         if not per_treatment or treatments == 1:
             return chosen
@@ -266,7 +289,7 @@ class ThresholdSearch:
         mass = summed(weight, float((1 / logged.probability)[off].sum())) if self.estimator == "hajek" else len(order)
         return np.where(matched > 0, middle + total / np.where(matched > 0, mass, 1), -np.inf)
 
-    def _value(self, decided: Positions) -> float:
+    def value(self, decided: Positions) -> float:
         """Value of a decision, minus infinity where no request was given what it gives them."""
         never = _Switch(np.full(len(decided), -np.inf), decided, decided)
         return float(self._values(never, np.array([NEVER]))[0])

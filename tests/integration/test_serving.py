@@ -206,6 +206,28 @@ def test_it_waits_for_the_first_manifest_and_ends_when_told(tmp_path):
     assert list((tmp_path / "temporary").iterdir()) == [], "copies were left behind"
 
 
+@pytest.mark.parametrize(
+    ("feed", "lake", "said"),
+    [
+        ("lake/feeds/videos.json", "lake", "is no id of a feed"),
+        ("../videos", "lake", "is no id of a feed"),
+        ("videos", "ftp://lake", "is no address of a file"),
+    ],
+)
+def test_what_could_never_be_found_is_refused_at_once(tmp_path, feed, lake, said):
+    done = subprocess.run(
+        [PROGRAM, "serve", feed, "--lake", lake],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+    )
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
 def test_without_the_extra_the_command_says_what_to_install(tmp_path):
     blocked = "import sys; sys.modules['fastapi'] = None; from causal_tasks.cli import main; main()"
     done = subprocess.run(

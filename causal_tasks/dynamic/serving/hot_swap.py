@@ -1,6 +1,5 @@
 """Keeps a server on the newest manifest: looks for one, checks what it names, and only then lets it decide."""
 
-import gc
 import hashlib
 import logging
 import re
@@ -92,8 +91,6 @@ class HotSwap:
                 self._copied_in_vain = True
                 self.served = self._load(content)
                 self._content, self._copied_in_vain = content, False
-                # What is loaded lasts: looking through it for garbage would hold up requests for tens of milliseconds.
-                gc.freeze()
                 logger.info("%s: %s serves", self._feed_id, self.served.manifest.date)
                 self._forget_others(content, self.served.manifest)
         except FileNotFoundError as error:

@@ -31,6 +31,20 @@ def test_gains_are_interest_times_preference_less_control_less_threshold():
     np.testing.assert_allclose(found, [[1.0, 0.5], [-2.0, 0.9], [-5.0, 0.5]])
 
 
+def test_a_weight_pulls_interest_toward_one_and_none_of_it_is_preference_alone():
+    interest = np.array([[1.0, 1.0], [1.0, 1.2], [0.5, 1.0]])
+    found = decision((1.0, 0.5), interest_weight=0.5).gains(PREFERENCE, interest)
+    np.testing.assert_allclose(found, [[1.0, 0.5], [-2.0, -0.05], [-2.0, 0.5]])
+    alone = decision((1.0, 0.5)).gains(PREFERENCE, None)
+    np.testing.assert_array_equal(decision((1.0, 0.5), interest_weight=0.0).gains(PREFERENCE, interest), alone)
+
+
+@pytest.mark.parametrize("weight", [-0.1, 1.5, math.nan])
+def test_a_weight_that_is_no_share_is_refused(weight):
+    with pytest.raises(InputError, match="interest_weight is"):
+        decision(interest_weight=weight)
+
+
 @pytest.mark.parametrize(
     ("thresholds", "interest", "allowed", "expected"),
     [

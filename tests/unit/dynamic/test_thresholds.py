@@ -109,6 +109,18 @@ def test_without_interest_preference_alone_decides():
     assert choose_thresholds(**logged.arguments() | {"interest": None}).thresholds == ones.thresholds
 
 
+def test_the_weight_of_interest_is_chosen_by_value():
+    logged, fresh = randomised(5_000, 13), randomised(5_000, 14)
+    exaggerated = logged.arguments() | {"interest": 1 + 4 * (logged.interest - 1)}
+    weights = (0.0, 0.25, 0.5, 1.0)
+    assert choose_thresholds(**exaggerated, interest_weights=weights).interest_weight == 0.25
+    useless = logged.arguments() | {"interest": fresh.interest}
+    assert choose_thresholds(**useless, interest_weights=weights).interest_weight == 0.0
+    assert choose_thresholds(**logged.arguments() | {"interest": None}, interest_weights=(0.5,)).interest_weight == 1
+    with pytest.raises(InputError, match="interest_weights is empty"):
+        choose_thresholds(**logged.arguments(), interest_weights=())
+
+
 def test_what_is_not_allowed_is_not_chosen():
     logged = randomised(1_000, 8)
     allowed = np.zeros((5_000, 2), dtype=bool)
@@ -125,7 +137,7 @@ def test_where_gains_are_equal_the_search_values_what_deciding_does():
     search = ThresholdSearch.of(logged, preference, None, allowed=None, grid=5, estimator="hajek")
     tried, held = np.array([-2.0, -1.0, 0.0, 1.0, 2.0]), np.zeros(2)
     for k in range(2):
-        expected = [search._value(search.decided(np.where(np.arange(2) == k, xi, held))) for xi in tried]
+        expected = [search.value(search.decided(np.where(np.arange(2) == k, xi, held))) for xi in tried]
         np.testing.assert_allclose(search._values(search._alone(held, k), tried), expected)
 
 
