@@ -84,7 +84,7 @@ class Response(Part):
     """One thing that a period may bring.
 
     Attributes:
-        name: Column of the metrics table, summed over the period; more is better.
+        name: Column of the metrics table, summed over the period; more is better. Without slashes.
         days: Of the period.
         weight: What a unit of it is worth beside the other responses; 0 for one that is only guarded or watched.
         guarded: Whether no user may be given a treatment that is predicted to lower it.
@@ -118,7 +118,8 @@ class Learning(Part):
     """How models are trained.
 
     Attributes:
-        days: Days before the scored one that assignments, metrics and requests are read of.
+        days: Days before the scored one that assignments, metrics and requests are read of; at least those of every
+            response.
         anew_every: Days after which the preference model is trained from scratch; between, the newest one is refreshed.
         requests: At most so many requests are learned from.
         guidance: See ``LongTermUplift``.
@@ -129,6 +130,8 @@ class Learning(Part):
             skewed.
         label: ``kind`` of ``interest_labels``; the published one is ``ratio``.
         interest_loss: ``loss`` of ``RealTimeInterest``; the published one is ``huber``.
+        interest_weights: ``interest_weight`` of ``DynamicDecision`` to choose from, with the thresholds; the published
+            one is 1 alone.
         seed: Of everything random.
     """
 
@@ -142,6 +145,13 @@ class Learning(Part):
     response_loss: Literal["huber", "squared"] = "squared"
     label: Literal["ratio", "share"] = "share"
     interest_loss: Literal["huber", "squared"] = "squared"
+    interest_weights: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_length=1)] = (
+        0.0,
+        0.25,
+        0.5,
+        0.75,
+        1.0,
+    )
     seed: int = 0
 
 

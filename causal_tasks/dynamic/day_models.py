@@ -6,12 +6,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
+import numpy as np
 import pandas as pd
 
 from causal_tasks.base_models import Features
 from causal_tasks.dynamic.day import DayContext
 from causal_tasks.dynamic.real_time import RealTimeInterest
 from causal_tasks.dynamic.responses import LongTermResponses, Preferences
+from causal_tasks.errors import InputError
 
 MODEL, TRAINING = "model", "training"
 """Outputs of the stages ``learn`` and ``interest``: the folder of the saved model, and how it was trained."""
@@ -52,7 +54,28 @@ class DayModels:
 
     def predicted(self, X: pd.DataFrame) -> Preferences:
         """What users are predicted to bring; levels that the models do not know count as missing."""
-        return self.preference.predict(self.known.without_new_levels(X))
+        return self.preference.predict(self.as_known(X))
+
+    def as_known(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Features of users with levels that the models do not know made missing.
+
+        Raises:
+            InputError: A column holds text where numbers were learned from, or the other way round.
+        """
+        X = X.copy(deep=False)
+        for name, levels in self.known.levels.items():
+            category = isinstance(X[name].dtype, pd.CategoricalDtype)
+            if category == (levels is not None):
+                continue
+            if X[name].notna().any():
+                kinds = ("text", "numbers") if category else ("numbers", "text")
+                raise InputError(
+                    f"users table: column {name!r} holds {kinds[0]}, but {kinds[1]} were learned from",
+                    remedy="write it with one type on all days, or leave it out of features of the feed",
+                )
+            # Nobody has a value: a file without one does not tell of which kind they would be.
+            X[name] = np.nan if category else pd.Series(pd.Categorical([None] * len(X)), index=X.index)
+        return self.known.without_new_levels(X)
 
 
 def known_features(model: LongTermResponses) -> Features:

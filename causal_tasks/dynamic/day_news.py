@@ -37,13 +37,17 @@ def news_of(day: FeedDay, result: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def newest_result(day: FeedDay) -> dict[str, Any] | None:
-    """The result of the newest earlier day of the same revision; None where there is none within a month."""
+    """The result of the newest earlier day of the same revision that was served; None where there is none in a month.
+
+    One that was filled afterwards was told to nobody.
+    """
     for ago in range(1, _LOOKED_BACK + 1):
         try:
             result: dict[str, Any] = day.storage.read_json(f"{day.before(ago).uri}/{RESULT}")
         except FileNotFoundError:
             continue
-        return result
+        if result["run"]["published"]:
+            return result
     return None
 
 

@@ -35,14 +35,14 @@ class ChosenPolicies:
 
     Attributes:
         feed: Names arms and categories.
-        thresholds: Of each policy that has some, by name: ``dynamic`` and, where there are requests, ``preference`` and
-            ``interest``.
+        decisions: Of each policy that has thresholds, by name: ``dynamic`` and, where there are requests,
+            ``preference`` and ``interest``; without exploration.
         usual: Mean preference, shape (K + 1,): what ``interest`` alone knows of everybody.
         best_arm: Position of the arm that brings most when everybody gets it.
     """
 
     feed: Feed
-    thresholds: Mapping[str, Thresholds]
+    decisions: Mapping[str, DynamicDecision]
     usual: NDArray[np.float64]
     best_arm: int
 
@@ -58,26 +58,24 @@ class ChosenPolicies:
             "propensity": shares_of(feed),
             "allowed": log.allowed,
             "users": log.users,
+            "interest_weights": feed.learning.interest_weights,
             "grid": GRID,
         }
-        thresholds: dict[str, Thresholds] = {}
+        decisions = {}
         for name, (preference, interest) in _known_to(log, usual).items():
-            thresholds[name] = choose_thresholds(log.reward, log.arm, preference, interest, **common).thresholds
+            found_best = choose_thresholds(log.reward, log.arm, preference, interest, **common)
+            decisions[name] = decision_of(feed, found_best.thresholds, found_best.interest_weight, exploration=0.0)
         everybody = {arm: np.full(len(log), position) for position, arm in enumerate(feed.arms)}
         found = request_policy_values(
             log.reward, log.arm, everybody, propensity=shares_of(feed), baseline=feed.control, users=log.users
         )
         best = max(feed.arms, key=lambda arm: found.values[arm].value.estimate)
-        return cls(feed, thresholds, usual, feed.arms.index(best))
-
-    def decision(self, name: str = DYNAMIC) -> DynamicDecision:
-        """The decision of a policy that has thresholds, without exploration."""
-        return decision_of(self.feed, self.thresholds[name], exploration=0.0)
+        return cls(feed, decisions, usual, feed.arms.index(best))
 
     def decided(self, log: DecisionLog) -> dict[str, Positions]:
         """Position of the arm that every policy gives each row, by name, shape (n,)."""
         found = {
-            name: self.decision(name).decide(preference, interest, log.allowed)
+            name: self.decisions[name].decide(preference, interest, log.allowed)
             for name, (preference, interest) in _known_to(log, self.usual).items()
         }
         found[BEST_ARM] = np.full(len(log), self.best_arm, dtype=np.intp)
@@ -85,12 +83,15 @@ class ChosenPolicies:
         return found
 
 
-def decision_of(feed: Feed, thresholds: Sequence[float], *, exploration: float) -> DynamicDecision:
+def decision_of(
+    feed: Feed, thresholds: Sequence[float], interest_weight: float, *, exploration: float
+) -> DynamicDecision:
     """The decision of a feed."""
     return DynamicDecision(
         feed.arms,
         tuple(feed.treatments.values()),
         tuple(thresholds),
+        interest_weight=interest_weight,
         exploration=exploration,
         stage=feed.serving.stage,
         boost=feed.serving.boost,
@@ -139,8 +140,7 @@ def told_differences(found: PolicyComparison) -> dict[str, dict[str, Any]]:
 
 def told_thresholds(chosen: ChosenPolicies, log: DecisionLog) -> dict[str, Any]:
     """The chosen thresholds, and on the rows of ``log`` the value by each while the others are as chosen."""
-    feed = chosen.feed
-    thresholds = chosen.thresholds[DYNAMIC]
+    feed, decision = chosen.feed, chosen.decisions[DYNAMIC]
     decided = chosen.decided(log)[DYNAMIC]
     search = ThresholdSearch.of(
         LoggedRequests.checked(log.reward, log.arm, propensity=shares_of(feed), users=log.users),
@@ -149,10 +149,12 @@ def told_thresholds(chosen: ChosenPolicies, log: DecisionLog) -> dict[str, Any]:
         allowed=log.allowed,
         grid=GRID,
         estimator="hajek",
+        interest_weight=decision.interest_weight,
     )
-    curve = search.curve(np.array(thresholds), per_treatment=True, level=LEVEL)
+    curve = search.curve(np.array(decision.thresholds), per_treatment=True, level=LEVEL)
     return {
-        "chosen": by_treatment(feed, thresholds),
+        "chosen": by_treatment(feed, decision.thresholds),
+        "interest_weight": None if log.interest is None else decision.interest_weight,
         "per_treatment": True,
         "switched_share": {
             treatment: float((decided == position).mean()) for position, treatment in enumerate(feed.treatments, 1)
@@ -172,22 +174,22 @@ def told_thresholds(chosen: ChosenPolicies, log: DecisionLog) -> dict[str, Any]:
 
 def told_drift(chosen: ChosenPolicies, log: DecisionLog) -> dict[str, Any]:
     """Whether other thresholds would have been better in some segment and week, see ``threshold_drift``."""
-    feed = chosen.feed
-    thresholds = chosen.thresholds[DYNAMIC]
+    feed, decision = chosen.feed, chosen.decisions[DYNAMIC]
     table = threshold_drift(
         log.reward,
         log.arm,
         log.preference,
         log.interest,
-        thresholds=thresholds,
+        thresholds=decision.thresholds,
         segment=log.segment,
         week=log.week,
         users=log.users,
         propensity=shares_of(feed),
         allowed=log.allowed,
+        interest_weight=decision.interest_weight,
     )
     return {
-        "deployed": by_treatment(feed, thresholds),
+        "deployed": by_treatment(feed, decision.thresholds),
         "alarms": int(table["alarm"].sum()),
         "cells": int(table["p_value"].notna().sum()),
         "rows": [

@@ -16,7 +16,8 @@ from causal_tasks.dynamic.day_models import DayModels
 from causal_tasks.dynamic.decision import uniform_of
 from causal_tasks.dynamic.periods import Drawn, Periods, learned_days
 from causal_tasks.dynamic.requests import Requests
-from causal_tasks.dynamic.tables import FeedTables, as_features, segments_of, with_segment
+from causal_tasks.dynamic.tables import FeedTables
+from causal_tasks.dynamic.user_columns import as_features, segments_of, with_segment
 from causal_tasks.errors import InputError
 from causal_tasks.feed import Feed
 
@@ -92,16 +93,18 @@ def requests_by_day(tables: FeedTables, date: Date, part: range, *, shown: bool)
     feed = tables.feed
     first, _ = learned_days(feed, date)
     share = sampled_share(tables, date)
+
+    def wanted(rows: pa.Table) -> Mask:
+        kept: Mask = np.isin(buckets(rows[feed.unit].to_pandas(), feed.feed_id), list(part))
+        if share < 1:
+            kept &= uniform_of(rows[feed.columns.request].to_pylist(), key=_SAMPLE_KEY) < share
+        return kept
+
     for ahead in range(feed.learning.days):
         day = first + timedelta(days=ahead)
-        rows = tables.requests(day, shown=shown)
-        if rows is None:
-            continue
-        kept = np.isin(buckets(rows[feed.unit], feed.feed_id), list(part))
-        if share < 1:
-            kept &= uniform_of(rows[feed.columns.request].tolist(), key=_SAMPLE_KEY) < share
-        if kept.any():
-            yield day, rows[kept].reset_index(drop=True)
+        rows = tables.requests(day, shown=shown, wanted=wanted)
+        if rows is not None and len(rows):
+            yield day, rows
 
 
 def sampled_share(tables: FeedTables, date: Date) -> float:
@@ -126,21 +129,24 @@ def log_of_requests(
     """Requests of held-out users whose arm was drawn, with predictions from the features of that morning.
 
     Returns:
-        The log, and counts: ``read`` requests, of which ``not_drawn`` have another arm than was drawn for the user's
-        period, or none was, and ``unknown_users`` had no row in the users table.
+        The log, and counts: ``read`` requests, of which ``not_drawn`` are of users for whom no arm was drawn,
+        ``crossed`` have another arm than was, and ``unknown_users`` had no row in the users table.
 
     Raises:
         InputError: No request is left, or as for ``FeedTables``.
     """
     held_out = range(DISCOVERY_BUCKETS, 1000)
-    counts: dict[str, int | float] = {"read": 0, "not_drawn": 0, "unknown_users": 0}
+    counts: dict[str, int | float] = dict.fromkeys(("read", "not_drawn", "crossed", "unknown_users"), 0)
     counts["sampled_share"] = sampled_share(tables, date)
     parts = []
     for day, requests in requests_by_day(tables, date, held_out, shown=False):
-        under = drawn.under(requests[tables.feed.unit], day) == requests[tables.feed.arm_column].to_numpy(dtype=object)
+        under = drawn.under(requests[tables.feed.unit], day)
+        none = pd.isna(under)
+        as_drawn = ~none & (under == requests[tables.feed.arm_column].to_numpy(dtype=object))
         counts["read"] += len(requests)
-        counts["not_drawn"] += int((~under).sum())
-        found, unknown = _log_of_day(tables, day, requests[under].reset_index(drop=True), models)
+        counts["not_drawn"] += int(none.sum())
+        counts["crossed"] += int((~none & ~as_drawn).sum())
+        found, unknown = _log_of_day(tables, day, requests[as_drawn].reset_index(drop=True), models)
         counts["unknown_users"] += unknown
         if found is not None:
             parts.append(found)

@@ -11,7 +11,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from causal_tasks.data.parts import DISCOVERY_BUCKETS, buckets
-from causal_tasks.dynamic.tables import DAY, FeedTables, as_features, segments_of, with_segment
+from causal_tasks.dynamic.tables import DAY, FeedTables
+from causal_tasks.dynamic.user_columns import as_features, of_several_mornings, segments_of, with_segment
 from causal_tasks.errors import InputError
 from causal_tasks.feed import Feed
 
@@ -134,8 +135,8 @@ def read_periods(
         features: Columns that are read; None: those of the feed, or of the users table of the newest period.
 
     Raises:
-        InputError: No period is over, an arm has none, a day of metrics or features is missing, or as for
-            ``FeedTables``.
+        InputError: No period is over, an arm has none that is for a response, a day of metrics or features is missing,
+            or as for ``FeedTables``.
     """
     feed = tables.feed
     own = drawn.frame[in_part(drawn.frame[feed.unit], feed, part)]
@@ -150,7 +151,7 @@ def read_periods(
         )
     names = features or tables.features(starts[-1])
     read = [_period(tables, own[own[DAY] == start], start, date, names) for start in starts]
-    rows = pa.concat_tables([features_of for _, features_of, _ in read], promote_options="permissive")
+    rows = of_several_mornings([features_of for _, features_of, _ in read], starts)
     frame = pd.concat([kept for kept, _, _ in read], ignore_index=True)
     found = Periods(
         users=frame[feed.unit],
@@ -188,16 +189,27 @@ def _brought(tables: FeedTables, units: pd.Series, start: Date, date: Date) -> d
         if last >= date:
             found |= {response.key: np.full(len(units), np.nan) for response in same}
             continue
-        sums = tables.sums(list(dict.fromkeys(response.name for response in same)), start, last)
+        names = list(dict.fromkeys(response.name for response in same))
+        sums = tables.sums(names, start, last, units=pa.array(units))
         for response in same:
             found[response.key] = units.map(sums[response.name]).fillna(0.0).to_numpy(dtype=np.float64)
     return found
 
 
 def _require_all_arms(periods: Periods, feed: Feed) -> None:
-    """Raises InputError where an arm has no period."""
-    if missing := [arm for arm in feed.arms if not (periods.arm == arm).any()]:
-        counts = pd.Series(periods.arm).value_counts().to_dict()
+    """Raises InputError where an arm has no period, or none over all days of a response."""
+    counts = pd.Series(periods.arm).value_counts().to_dict()
+    for response in feed.responses:
+        over = np.isfinite(periods.outcomes[response.key])
+        missing = [arm for arm in feed.arms if not (over & (periods.arm == arm)).any()]
+        if not missing:
+            continue
+        if all(arm in counts for arm in feed.arms):
+            raise InputError(
+                f"assignments table: no period under {missing} is over for response {response.key!r}, which takes "
+                f"{response.days} days",
+                remedy="wait, raise learning.days of the feed, or shorten the response",
+            )
         raise InputError(
             f"assignments table: no finished period with features under {missing} (periods by arm: {counts})",
             remedy="draw these arms for some users, or take them out of the feed's treatments",

@@ -23,7 +23,7 @@ from causal_tasks.data.contracts import (
     require_same_ids,
 )
 from causal_tasks.data.feature_contracts import feature_column
-from causal_tasks.data.tables import ParquetTable, Piece, open_table, read_pieces
+from causal_tasks.data.tables import Chunk, ParquetTable, open_table, read_pieces
 from causal_tasks.errors import InputError
 from causal_tasks.feed import DATE, Feed
 from causal_tasks.storage import Storage, Uri
@@ -33,16 +33,14 @@ TableName = Literal["users", "assignments", "metrics", "requests"]
 DAY = "date"
 """Column of days in what is read, whatever the table calls it."""
 
-EVERYBODY = "all"
-"""Segment where the feed names no column of segments."""
+_ROWS = 1 << 18
+"""Rows that are in memory before those are dropped that are not wanted."""
 
-MISSING = "missing"
-"""Segment of users whose column has no value."""
-
-_ALL = 1 << 62
 _LIST = pa.large_list(pa.float64())
 
 Schema = Callable[[ParquetTable], pa.Schema]
+Wanted = Callable[[pa.Table], pa.Array | NDArray[np.bool_]]
+"""Which of some rows are wanted, told by columns that were asked for and the day."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +97,7 @@ class FeedTables:
             types = [(name, feature_column(table, name, remedy=_FEATURE_REMEDY).read) for name in columns]
             return pa.schema([self._unit(table), *types])
 
-        rows = self._required("users", schema, day, day).drop_columns([DAY])
-        if units is not None:
-            rows = rows.filter(pc.is_in(rows[self.feed.unit], value_set=units.cast(rows[self.feed.unit].type)))
+        rows = self._required("users", schema, day, day, wanted=self._of(units)).drop_columns([DAY])
         _require_one_row("users", rows.select([self.feed.unit]).to_pandas(), [self.feed.unit])
         return rows
 
@@ -112,30 +108,44 @@ class FeedTables:
         names = {name: None for _, table in self._tables("users", day, day) for name in table.columns}
         return [name for name in names if name not in {self.feed.unit, self.feed.date_column}]
 
-    def sums(self, names: Sequence[str], first: Date, last: Date) -> pd.DataFrame:
+    def sums(self, names: Sequence[str], first: Date, last: Date, *, units: pa.Array | None = None) -> pd.DataFrame:
         """What each unit's days from ``first`` to ``last`` sum up to, by unit; a missing value counts as zero.
 
+        Args:
+            names: Columns.
+            first: First day.
+            last: Last day.
+            units: Whose sums are wanted; None: everybody's.
+
         Raises:
-            InputError: A day has no row at all, a column is missing or no number, or a unit has two rows of a day.
+            InputError: A day has no row at all, a column is missing or no number, a value is infinite, or a unit has
+                two rows of a day.
         """
+        there: set[Date] = set()
+        of_units = self._of(units)
 
         def schema(table: ParquetTable) -> pa.Schema:
             require_numbers(table, names)
             return pa.schema([self._unit(table), *((name, pa.float64()) for name in names)])
 
-        rows = self._required("metrics", schema, first, last)
-        there = set(pc.unique(rows[DAY]).to_pylist())
+        def wanted(rows: pa.Table) -> pa.Array | NDArray[np.bool_]:
+            there.update(pc.unique(rows[DAY]).to_pylist())
+            return of_units(rows) if of_units else np.ones(len(rows), dtype=bool)
+
+        rows = self._required("metrics", schema, first, last, wanted=wanted)
         if missing := [str(day) for day in _days(first, last) if day not in there]:
             raise InputError(
                 f"metrics table: no row of {len(missing)} days between {first} and {last} (first: {missing[0]})",
                 remedy="write these days, or score the feed when they are there",
             )
         counted = rows.group_by([self.feed.unit, DAY]).aggregate([([], "count_all")])
-        if (twice := pc.max(counted["count_all"]).as_py()) > 1:
+        if (twice := pc.max(counted["count_all"]).as_py() or 0) > 1:
             raise InputError(
                 f"metrics table: a {self.feed.unit} has {twice} rows of one day",
                 remedy="write one row per user and day",
             )
+        for name in names:
+            rows = rows.set_column(rows.column_names.index(name), name, _finite(rows[name], "metrics", name))
         summed = rows.group_by(self.feed.unit).aggregate([(name, "sum") for name in names])
         frame: pd.DataFrame = summed.rename_columns([self.feed.unit, *names]).to_pandas()
         return frame.set_index(self.feed.unit).fillna(0.0)
@@ -144,12 +154,13 @@ class FeedTables:
         """Requests from ``first`` to ``last`` as footers tell it, which may count some of days beside them."""
         return sum(table.rows for _, table in self._tables("requests", first, last))
 
-    def requests(self, day: Date, *, shown: bool) -> pd.DataFrame | None:
+    def requests(self, day: Date, *, shown: bool, wanted: Wanted | None = None) -> pd.DataFrame | None:
         """Requests of a day: unit, id, arm, context, lists, reward; lists stay Arrow's. None where there is none.
 
         Args:
             day: The day.
             shown: Whether what was shown and played is read too.
+            wanted: Tells by unit and id which are wanted; None: all.
 
         Raises:
             InputError: A column is missing or of the wrong type, or an id is there twice.
@@ -161,6 +172,7 @@ class FeedTables:
         def schema(table: ParquetTable) -> pa.Schema:
             require(table, arm, {"text"}, remedy="write the arm's label as text, or correct arm_column of the feed")
             request = id_type(table, columns.request)
+            require_no_null(table, (columns.request,))
             require_numbers(table, (*columns.context, columns.reward))
             for name in lists:
                 _require_lists(table, name)
@@ -175,7 +187,7 @@ class FeedTables:
                 ]
             )
 
-        rows = self._read("requests", schema, day, day)
+        rows = self._read("requests", schema, day, day, wanted=wanted)
         if rows is None:
             return None
         frame: pd.DataFrame = rows.to_pandas(types_mapper={_LIST: pd.ArrowDtype(_LIST)}.get)
@@ -190,13 +202,20 @@ class FeedTables:
         require_same_ids(self._ids, self.feed.unit)
         return self.feed.unit, found
 
-    def _required(self, name: TableName, schema: Schema, first: Date, last: Date) -> pa.Table:
+    def _of(self, units: pa.Array | None) -> Wanted | None:
+        """Those of some units; None for everybody."""
+        unit = self.feed.unit
+        return None if units is None else lambda rows: pc.is_in(rows[unit], value_set=units.cast(rows[unit].type))
+
+    def _required(
+        self, name: TableName, schema: Schema, first: Date, last: Date, *, wanted: Wanted | None = None
+    ) -> pa.Table:
         """What ``_read`` reads.
 
         Raises:
             InputError: There is nothing.
         """
-        rows = self._read(name, schema, first, last)
+        rows = self._read(name, schema, first, last, wanted=wanted)
         if rows is None:
             raise InputError(
                 f"{name} table: no row from {first} to {last} at {getattr(self.feed.tables, name)}",
@@ -204,21 +223,33 @@ class FeedTables:
             )
         return rows
 
-    def _read(self, name: TableName, schema: Schema, first: Date, last: Date) -> pa.Table | None:
-        """Columns of the rows of some days, the day as ``date`` behind them; None where there is no row."""
+    def _read(
+        self, name: TableName, schema: Schema, first: Date, last: Date, *, wanted: Wanted | None = None
+    ) -> pa.Table | None:
+        """Columns of the rows of some days, the day as ``date`` behind them; None where there is no row.
+
+        Rows that are not wanted are dropped chunk by chunk: a table may be much larger than what is learned from.
+        """
         parts: list[pa.Table] = []
         for day, table in self._tables(name, first, last):
             columns = schema(table)
-            if day:
-                rows = read_pieces(_pieces(table), columns, filesystem=table.filesystem)
-                parts.append(rows.append_column(DAY, pa.repeat(day, len(rows)).cast(pa.date32())))
-            else:
-                stated = self.feed.date_column
-                dated = columns.append(pa.field(stated, pa.date32()))
-                rows = read_pieces(_pieces(table), dated, filesystem=table.filesystem, days=(stated, first, last))
-                parts.append(rows.rename_columns([*columns.names, DAY]))
-        found = pa.concat_tables(parts) if parts else None
-        return found if found is not None and len(found) else None
+            for pieces in table.chunks(_ROWS):
+                rows = self._rows(pieces, columns, table, day, first, last)
+                if len(rows):
+                    parts.append(rows if wanted is None else rows.filter(wanted(rows)))
+        return pa.concat_tables(parts) if parts else None
+
+    def _rows(
+        self, pieces: Chunk, columns: pa.Schema, table: ParquetTable, day: Date | None, first: Date, last: Date
+    ) -> pa.Table:
+        """The rows of a chunk that are of some days; ``day``: that of all of them, None where each tells its own."""
+        if day:
+            rows = read_pieces(pieces, columns, filesystem=table.filesystem)
+            return rows.append_column(DAY, pa.repeat(day, len(rows)).cast(pa.date32()))
+        stated = self.feed.date_column
+        dated = columns.append(pa.field(stated, pa.date32()))
+        rows = read_pieces(pieces, dated, filesystem=table.filesystem, days=(stated, first, last))
+        return rows.rename_columns([*columns.names, DAY])
 
     def _tables(self, name: TableName, first: Date, last: Date) -> Iterator[tuple[Date | None, ParquetTable]]:
         """Files that matter for some days, with the day where the address tells it."""
@@ -250,36 +281,17 @@ class FeedTables:
 _FEATURE_REMEDY = "name the features in features of the feed, or write it as numbers, booleans or text"
 
 
-def as_features(rows: pa.Table, names: Sequence[str]) -> pd.DataFrame:
-    """Columns of a table of users as a frame that models learn from: text becomes categories."""
-    return pd.DataFrame(
-        {
-            name: rows[name].to_pandas().astype("category")
-            if pa.types.is_large_string(rows[name].type)
-            else rows[name].to_numpy()
-            for name in names
-        },
-        index=range(len(rows)),
-        copy=False,
-    )
+def _finite(values: pa.ChunkedArray, table: TableName, name: str) -> pa.ChunkedArray:
+    """Numbers, missing where they are NaN.
 
-
-def segments_of(rows: pa.Table, feed: Feed) -> NDArray[np.object_]:
-    """Segment of each row of a users table, shape (n,)."""
-    if feed.segment is None:
-        return np.full(len(rows), EVERYBODY, dtype=object)
-    values = rows[feed.segment].to_pandas()
-    labels = values if pa.types.is_large_string(rows[feed.segment].type) else values.map("{:g}".format)
-    return np.where(values.isna(), MISSING, labels).astype(object)
-
-
-def with_segment(names: list[str], feed: Feed) -> list[str]:
-    """Columns of the users table that are read where the segment is wanted beside features."""
-    return list(dict.fromkeys([*names, *([feed.segment] if feed.segment else [])]))
-
-
-def _pieces(table: ParquetTable) -> list[Piece]:
-    return [piece for chunk in table.chunks(_ALL) for piece in chunk]
+    Raises:
+        InputError: One is infinite.
+    """
+    if infinite := pc.sum(pc.is_inf(values)).as_py():
+        raise InputError(
+            f"{table} table: column {name!r} is infinite in {infinite} rows", remedy="correct these values"
+        )
+    return pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
 
 
 def _days(first: Date, last: Date) -> Iterator[Date]:

@@ -90,34 +90,50 @@ def run_day_stage(day: FeedDay, name: str) -> DayStageResult:
         CausalTasksError: The stage failed; its folder holds the record.
     """
     stage = DAILY[name]
-    if done := day.manifest(name):
-        return _result(day, done, adopted=True)
+    done = day.manifest(name)
+    manifest = done or _done(day, stage)
+    if stage is DAILY.stages[-1]:
+        _publish(day, manifest)
+        sweep_attempts(day.uri, day.storage)
+    return _result(day, manifest, adopted=done is not None)
+
+
+def _done(day: FeedDay, stage: Stage) -> Manifest:
+    """Do a stage; raises as ``run_day_stage``."""
     inputs = {need: [_finished(day, need)] for need in stage.needs}
     read = [manifest for several in inputs.values() for manifest in several]
-    attempt = Attempt(day.instance(name, code=stage.code, inputs=read))
+    attempt = Attempt(day.instance(stage.name, code=stage.code, inputs=read))
     context = DayContext(
         inputs=inputs, folder=attempt.folder, run_uri=day.uri, settings=day.settings, storage=day.storage, day=day
     )
     try:
         outputs = stage.function()(context)
-        manifest = attempt.commit(outputs, {earlier.key: earlier.fingerprint for earlier in read})
+        return attempt.commit(outputs, {earlier.key: earlier.fingerprint for earlier in read})
     except Exception as error:
         attempt.record(error)
         raise
-    if stage is DAILY.stages[-1]:
-        for target, output in DAILY.publishes.items():
-            content = day.storage.read_bytes(f"{day.uri}/{manifest.outputs[output].path}")
+
+
+def _publish(day: FeedDay, report: Manifest) -> None:
+    """Copy what the last stage wrote to where it is looked for, unless it is there.
+
+    Also where the stage is adopted: whoever did it may have been killed before this.
+    """
+    for target, output in DAILY.publishes.items():
+        if not day.storage.exists(f"{day.uri}/{target}"):
+            content = day.storage.read_bytes(f"{day.uri}/{report.outputs[output].path}")
             day.storage.write_bytes(f"{day.uri}/{target}", content)
-        sweep_attempts(day.uri, day.storage)
-    return _result(day, manifest, adopted=False)
 
 
 def run_day(feed: Feed, date: Date, settings: Settings, *, progress: Progress | None = None) -> dict[str, Any]:
     """Do all stages of a feed's day in this process, or adopt those that are there; returns its ``result.json``.
 
     Raises:
-        InputError: The statement differs from that of an earlier day of the revision, or a table is wrong.
+        InputError: The feed is paused, its statement differs from that of an earlier day of the revision, or a table is
+            wrong.
     """
+    if feed.status == "paused":
+        raise InputError(f"feed {feed.feed_id!r} is paused", remedy="set its status to active")
     say = progress or (lambda *_: None)
     day = FeedDay.open(feed, date, settings)
     for stage in DAILY.stages:

@@ -75,10 +75,3 @@ def test_the_group_is_told_of_the_first_day_once(stack, states):
     texts = [json.dumps(message) for message in stack.messages() if message["msgtype"] == "markdown_v2"]
     (told,) = [text for text in texts if "feed-days" in text]
     assert f"videos/r1/{DAY}/report.html" in told
-
-
-def test_an_earlier_day_that_is_filled_afterwards_is_neither_served_nor_told(stack, airflow, states):
-    earlier = backfilled(airflow, DAY - timedelta(days=1))
-    assert earlier["day.report[videos]"] == "success"
-    assert earlier["day.notify[videos]"] == "skipped"
-    assert read_manifest("videos", stack.settings).date == DAY

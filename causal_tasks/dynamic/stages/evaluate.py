@@ -18,7 +18,7 @@ from causal_tasks.dynamic.day_policies import (
     told_thresholds,
 )
 from causal_tasks.dynamic.day_responses import Arms, arms_by_period, told_guards, told_pareto, told_preference
-from causal_tasks.dynamic.day_verdict import verdict
+from causal_tasks.dynamic.day_verdict import crossed_notes, crossed_share, verdict
 from causal_tasks.dynamic.decision_log import DecisionLog, log_of_periods, log_of_requests
 from causal_tasks.dynamic.periods import CHOOSE, MEASURE, Drawn, Periods, read_periods
 from causal_tasks.dynamic.tables import FeedTables
@@ -52,7 +52,7 @@ def evaluate(context: DayContext) -> dict[str, Uri]:
         log, counts = log_of_requests(tables, drawn, context.date, models)
     learned = context.read_json("learn", TRAINING)
     findings = {
-        **measured(context, log, periods, models),
+        **measured(context, log, periods, models, crossed=crossed_share(counts)),
         "coverage": coverage(context, log, periods, counts),
         "training": {
             "preference": {name: value for name, value in learned.items() if name not in _TOLD_ELSEWHERE},
@@ -62,7 +62,9 @@ def evaluate(context: DayContext) -> dict[str, Uri]:
     return {FINDINGS: context.write_json("findings.json", findings)}
 
 
-def measured(context: DayContext, log: DecisionLog, periods: Periods, models: DayModels) -> dict[str, Any]:
+def measured(
+    context: DayContext, log: DecisionLog, periods: Periods, models: DayModels, *, crossed: float
+) -> dict[str, Any]:
     """Everything that is told of policies and responses, and the verdict.
 
     Args:
@@ -70,6 +72,7 @@ def measured(context: DayContext, log: DecisionLog, periods: Periods, models: Da
         log: Of all held-out users.
         periods: Of all held-out users.
         models: Learned on the others.
+        crossed: See ``crossed_share``.
     """
     feed = context.feed
     choosing, measuring = log.of(CHOOSE), log.of(MEASURE)
@@ -82,12 +85,13 @@ def measured(context: DayContext, log: DecisionLog, periods: Periods, models: Da
     of_measuring = periods.of(np.isin(buckets(periods.users, feed.feed_id), list(MEASURE)))
     predicted = models.predicted(of_measuring.X)
     if log.interest is None:
-        arms: Arms = chosen.decision().decide(predicted.combined, None, predicted.allowed)
+        arms: Arms = chosen.decisions[DYNAMIC].decide(predicted.combined, None, predicted.allowed)
     else:
         arms = arms_by_period(of_measuring, measuring, decided[DYNAMIC], feed)
     guards = told_guards(of_measuring, arms, feed)
     learned = context.read_json("learn", TRAINING)
-    said = verdict(differences[f"{DYNAMIC}_vs_{CONTROL}"], guards, found.notes, learned["shares_p_value"])
+    effect = differences[f"{DYNAMIC}_vs_{CONTROL}"]
+    said = verdict(effect, guards, found.notes, learned["shares_p_value"], crossed)
     alone = [PREFERENCE_ONLY] if log.interest is None else []
     ranked, unranked = told_preference(of_measuring, predicted, feed)
     return {
@@ -100,7 +104,7 @@ def measured(context: DayContext, log: DecisionLog, periods: Periods, models: Da
         "drift": told_drift(chosen, measuring),
         "pareto": told_pareto(periods, models.predicted(periods.X), feed),
         "preference": ranked,
-        "notes": [*alone, *learned["notes"], *found.notes, *unranked],
+        "notes": [*alone, *learned["notes"], *crossed_notes(crossed), *found.notes, *unranked],
     }
 
 

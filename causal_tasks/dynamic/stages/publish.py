@@ -47,10 +47,11 @@ def served_decision(context: DayContext, findings: dict[str, Any]) -> DynamicDec
     """The chosen thresholds where they pay, else never."""
     feed = context.feed
     thresholds = [NEVER] * len(feed.treatments)
+    weight = findings["thresholds"]["interest_weight"]
     if findings["verdict"]["code"] == PAYS:
         chosen = findings["thresholds"]["chosen"]
         thresholds = [NEVER if chosen[name] is None else chosen[name] for name in feed.treatments]
-    return decision_of(feed, thresholds, exploration=feed.serving.exploration)
+    return decision_of(feed, thresholds, 1.0 if weight is None else weight, exploration=feed.serving.exploration)
 
 
 def manifest_of(context: DayContext, decision: DynamicDecision) -> Manifest:

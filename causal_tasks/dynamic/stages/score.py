@@ -9,7 +9,8 @@ from causal_tasks.dynamic.day import DayContext
 from causal_tasks.dynamic.day_models import DayModels
 from causal_tasks.dynamic.lookup import write_lookup
 from causal_tasks.dynamic.responses import Preferences
-from causal_tasks.dynamic.tables import FeedTables, as_features
+from causal_tasks.dynamic.tables import FeedTables
+from causal_tasks.dynamic.user_columns import as_features
 from causal_tasks.storage import Uri
 
 OUTCOME, ALLOWED = "y__", "allowed__"
@@ -26,7 +27,7 @@ def score(context: DayContext) -> dict[str, Uri]:
     rows = FeedTables(feed, context.storage).users(context.date, models.features)
     X = as_features(rows, models.features)
     predicted = models.predicted(X)
-    known = models.known.without_new_levels(X)
+    known = models.as_known(X)
     table = scores_table(rows[feed.unit], predicted, unit=feed.unit)
     scores = context.write_table("scores.parquet", table.to_pandas())
     lookup = f"{context.folder}/lookup.safetensors"

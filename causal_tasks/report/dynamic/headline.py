@@ -3,8 +3,8 @@
 from causal_tasks.report import numbers
 from causal_tasks.report.dynamic.briefing import DayBriefing
 
-_NOT_SHOWN = {"never": "never", "few_matched": "few", "few_differ": "few"}
-"""Reasons for which nothing was shown, by how they are told."""
+_TOLD = {"never": "never", "few_matched": "few", "few_differ": "few", "arms_crossed": "crossed"}
+"""Reasons that are told otherwise than the verdict alone, by how they are told."""
 
 
 def headline_of(briefing: DayBriefing) -> str:
@@ -23,17 +23,19 @@ def headline_of(briefing: DayBriefing) -> str:
 def action_of(briefing: DayBriefing) -> str:
     """What to do about it."""
     text, served, run = briefing.text, briefing.result["served"], briefing.result["run"]
-    action = text(f"realtime.action.{briefing.code}", exploration=numbers.percent(served["exploration"]))
+    ending = f"realtime.action.{_ending(briefing)}"
+    key = ending if ending in text.sentences else f"realtime.action.{briefing.code}"
+    action = text(key, exploration=numbers.percent(served["exploration"]))
     if run["published"]:
         return action
     return text("words.space").join([action, text("realtime.action.kept", date=briefing.day(run["kept"]))])
 
 
 def _ending(briefing: DayBriefing) -> str:
-    """The verdict, and why nothing was shown where it was not for the width of the interval."""
+    """The verdict, and the reason behind it where that is told otherwise."""
     reasons = [str(reason).partition(":")[0] for reason in briefing.result["verdict"]["reasons"]]
-    why = next((reason for reason in reasons if reason in _NOT_SHOWN), None)
-    return f"{briefing.code}_{_NOT_SHOWN[why]}" if why else briefing.code
+    why = next((reason for reason in reasons if reason in _TOLD), None)
+    return f"{briefing.code}_{_TOLD[why]}" if why else briefing.code
 
 
 def _gain(briefing: DayBriefing) -> str:

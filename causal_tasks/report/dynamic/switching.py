@@ -49,6 +49,7 @@ class Switching:
         title: Which treatments are used at all.
         in_use: Whether this day's thresholds are served, not only measured.
         rows: Treatment, category that it raises, threshold, share of requests that get it; finished texts.
+        weight: How much interest counts; empty where preference alone decides.
         curves: One for each treatment, or one for all; none where fewer than two thresholds were tried.
         caption: How to read the curves.
         served: Name and value of what is served.
@@ -57,6 +58,7 @@ class Switching:
     title: str
     in_use: bool
     rows: tuple[tuple[str, str, str, str], ...]
+    weight: str
     curves: tuple[ThresholdCurve, ...]
     caption: str
     served: tuple[tuple[str, str], ...]
@@ -73,12 +75,19 @@ def tell_switching(briefing: DayBriefing) -> Switching:
             (arm, bucket, briefing.threshold(chosen[arm]), numbers.percent(shares[arm]))
             for arm, bucket in treatments.items()
         ),
+        weight=_weight(briefing, thresholds["interest_weight"]),
         curves=_curves(briefing),
         caption=briefing.text(
             "realtime.curve.caption" if thresholds["per_treatment"] else "realtime.curve.caption_common"
         ),
         served=_served(briefing),
     )
+
+
+def _weight(briefing: DayBriefing, weight: float | None) -> str:
+    if weight is None:
+        return ""
+    return briefing.text("realtime.weight.some" if weight else "realtime.weight.none", weight=f"{weight:g}")
 
 
 def _title(briefing: DayBriefing, chosen: Mapping[str, float | None]) -> str:

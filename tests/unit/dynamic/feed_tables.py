@@ -59,7 +59,7 @@ class SmallLake:
         for ahead in range(days):
             self.write("metrics", first + timedelta(days=ahead), {"user_id": ids} | columns)
 
-    def write_requests(self, day, ids, arms, **columns):
+    def write_requests(self, day, ids, arms, *, name="part-0", **columns):
         rows = {
             "user_id": ids,
             "request_id": [f"{day}-{at}" for at in range(len(ids))],
@@ -72,4 +72,4 @@ class SmallLake:
             "shown_played": [[9.0]] * len(ids),
             "watch_seconds": np.full(len(ids), 9.0),
         }
-        self.write("requests", day, rows | columns)
+        self.write("requests", day, rows | columns, name=name)

@@ -62,6 +62,22 @@ def test_what_is_done_is_adopted_and_not_done_twice(lake):
     assert calls == ["first", "last"]
 
 
+@pytest.mark.parametrize("name", ["result.json", "report.html"])
+def test_a_report_whose_writer_was_killed_before_it_was_copied_is_published_by_the_next_one(lake, name):
+    run_day(lake.feed(), DAY, lake.settings)
+    lake.storage.delete(f"{opened(lake).uri}/{name}")
+    assert run_day(lake.feed(), DAY, lake.settings) == 51
+    assert lake.storage.exists(f"{opened(lake).uri}/{name}")
+    assert calls == ["first", "last"]
+
+
+def test_a_paused_feed_is_not_scored(lake):
+    with pytest.raises(InputError, match="'videos' is paused") as refused:
+        run_day(lake.feed(status="paused"), DAY, lake.settings)
+    assert "active" in refused.value.remedy
+    assert calls == []
+
+
 def test_a_stage_whose_input_is_missing_says_so(lake):
     with pytest.raises(InputError, match=r"stage 'first' of feed videos\.r1 on 2026-10-31 has not been done"):
         run_day_stage(opened(lake), "last")

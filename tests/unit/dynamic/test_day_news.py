@@ -59,3 +59,10 @@ def test_what_is_new_since_the_newest_earlier_day_is_named(day, now, news):
 def test_after_a_month_without_a_result_a_day_is_the_first_again(day):
     told_before(day, 32, result())
     assert news_of(day, result()) == ("first",)
+
+
+def test_a_day_that_was_filled_afterwards_and_told_to_nobody_does_not_count(day):
+    told_before(day, 1, result(published=False))
+    assert news_of(day, result()) == ("first",)
+    told_before(day, 2, result("harms"))
+    assert news_of(day, result()) == ("verdict_changed",)

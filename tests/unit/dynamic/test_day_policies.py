@@ -117,12 +117,12 @@ def test_drift_is_told_by_segment_and_monday(planted, feed):
     weeks = ("2026-10-05", "2026-10-12", "2026-10-19")
     assert [(row["segment"], row["week"]) for row in told["rows"]] == [(s, w) for s in ("high", "low") for w in weeks]
     assert told["alarms"] == 0
-    assert told["deployed"] == by_treatment(feed, chosen.thresholds[DYNAMIC])
+    assert told["deployed"] == by_treatment(feed, chosen.decisions[DYNAMIC].thresholds)
     assert told["cells"] == sum(row["difference"] is not None for row in told["rows"])
 
 
 def test_a_treatment_that_is_never_used_is_null_in_json_and_infinite_in_the_decision(feed):
     assert by_treatment(feed, (1.5, NEVER)) == {"more_long": 1.5, "more_short": None}
-    decision = decision_of(feed, (1.5, NEVER), exploration=0.0)
+    decision = decision_of(feed, (1.5, NEVER), 0.5, exploration=0.0)
     assert math.isinf(decision.thresholds[1])
     assert decision.decide([[1.0, 1.0, 9.0]], None).tolist() == [0]

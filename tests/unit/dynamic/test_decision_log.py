@@ -1,5 +1,6 @@
 """What decisions are measured on: requests whose arm was drawn, with features of that morning."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -61,7 +62,7 @@ def test_a_request_counts_with_its_users_features_of_that_morning_and_what_it_br
     assert log.allowed.tolist() == [[False, False], [False, True], [True, True], [True, True]]
     assert log.segment.tolist() == ["a", "b", "a", "missing"]
     assert log.reward.tolist() == [9.0] * 4
-    assert counts == {"read": 4, "not_drawn": 0, "unknown_users": 0, "sampled_share": 1.0}
+    assert counts == {"read": 4, "not_drawn": 0, "crossed": 0, "unknown_users": 0, "sampled_share": 1.0}
 
 
 def test_requests_of_learned_users_of_other_arms_and_of_the_unknown_do_not_count(lake):
@@ -69,7 +70,14 @@ def test_requests_of_learned_users_of_other_arms_and_of_the_unknown_do_not_count
     lake.write_requests(MONDAY, users, ["more_short", "more_long", "more_long", "more_long", "control"])
     log, counts = log_of(lake)
     assert log.users.tolist() == [HELD_OUT[1]]
-    assert counts == {"read": 4, "not_drawn": 2, "unknown_users": 1, "sampled_share": 1.0}
+    assert counts == {"read": 4, "not_drawn": 1, "crossed": 1, "unknown_users": 1, "sampled_share": 1.0}
+
+
+def test_a_request_without_an_arm_is_none_of_a_user_for_whom_nothing_was_drawn(lake):
+    lake.write_requests(MONDAY, [HELD_OUT[0], HELD_OUT[5]], ["control", None])
+    log, counts = log_of(lake)
+    assert log.users.tolist() == [HELD_OUT[0]]
+    assert (counts["not_drawn"], counts["crossed"]) == (1, 0)
 
 
 def test_where_no_request_has_the_drawn_arm_the_remedy_says_what_to_write(lake):
@@ -125,13 +133,12 @@ def test_parts_and_weeks_of_a_log():
 
 def test_periods_are_worth_their_weighted_responses_once_these_are_over(lake):
     lake.write_metrics(MONDAY, 7, HELD_OUT[:3], watch_seconds=[1.0, 2.0, 3.0], active=[1, 0, 1])
-    responses = [
-        {"name": "watch_seconds", "weight": 2},
-        {"name": "active", "weight": 10},
-        {"name": "watch_seconds", "days": 14, "weight": 0},
-    ]
+    responses = [{"name": "watch_seconds", "weight": 2}, {"name": "active", "weight": 10}]
     tables = lake.tables(responses=responses)
-    periods = read_periods(tables, Drawn.read(tables, DATE), DATE, range(1000))
+    known = read_periods(tables, Drawn.read(tables, DATE), DATE, range(1000))
+    longer = {"watch_seconds_14d": np.full(len(known), np.nan)}
+    periods = replace(known, outcomes=dict(known.outcomes) | longer)
+    tables = lake.tables(responses=[*responses, {"name": "watch_seconds", "days": 14, "weight": 0}])
     log = log_of_periods(tables.feed, periods, AgeAsPreference())
     assert dict(zip(log.users.tolist(), log.reward, strict=True)) == dict(
         zip(HELD_OUT[:4], [84.0, 28.0, 112.0, 0.0], strict=True)

@@ -77,6 +77,13 @@ def test_a_response_that_is_not_over_is_missing_while_shorter_ones_count(lake):
     }
 
 
+def test_a_response_that_is_over_for_nobody_is_named_with_its_days(lake):
+    responses = [{"name": "active"}, {"name": "watch_seconds", "days": 14, "weight": 0}]
+    with pytest.raises(InputError, match="'watch_seconds_14d', which takes 14 days") as refused:
+        periods(lake, date=NEXT, responses=responses)
+    assert "wait" in refused.value.remedy
+
+
 def test_a_response_longer_than_the_time_between_draws_is_known_to_outlast_it(lake):
     def outlasted(days):
         tables = lake.tables(responses=[{"name": "active", "days": days}])
@@ -117,3 +124,17 @@ def test_before_a_period_is_over_nothing_can_be_learned(lake):
     with pytest.raises(InputError, match="no period of the 14 days before 2026-10-10 is over") as refused:
         periods(lake, date=MONDAY + timedelta(days=5))
     assert "wait" in refused.value.remedy
+
+
+def test_a_feature_without_a_value_on_a_morning_is_of_the_kind_of_the_others(lake):
+    lake.write_users(MONDAY, [2, 1, 3], device=[None] * 3)
+    found = periods(lake)
+    assert found.X["device"].dtype == "category"
+    assert found.X["device"].isna().tolist() == [True] * 3 + [False] * 2
+
+
+def test_a_feature_that_is_text_on_one_day_and_a_number_on_another_is_named_with_both_days(lake):
+    lake.write_users(MONDAY, [2, 1, 3], device=[1, 2, 3])
+    with pytest.raises(InputError, match="'device' is text on 2026-10-12, but numbers on 2026-10-05") as refused:
+        periods(lake)
+    assert "one type" in refused.value.remedy

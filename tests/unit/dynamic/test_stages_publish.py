@@ -35,7 +35,7 @@ def published(lake, *, code="pays", day=DAY, interest=True, **changes):
     opened = FeedDay.open(lake.feed(**changes), day, lake.settings)
     findings = {
         "verdict": {"code": code},
-        "thresholds": {"chosen": CHOSEN},
+        "thresholds": {"chosen": CHOSEN, "interest_weight": 0.5},
         "coverage": {"users": {"scored": 7}},
     }
     trained = {"training": {"how": "anew"}, "model": 1} if interest else {"training": None}

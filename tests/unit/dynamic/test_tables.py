@@ -5,9 +5,10 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from causal_tasks.dynamic.tables import as_features, segments_of
+from causal_tasks.dynamic.user_columns import as_features, segments_of
 from causal_tasks.errors import InputError
 from tests.unit.dynamic.feed_tables import MONDAY, SmallLake
 
@@ -95,6 +96,32 @@ def test_a_day_without_metrics_and_two_rows_of_a_day_are_refused(lake):
     refused(lambda: lake.tables().sums(["watch_seconds"], MONDAY, MONDAY), "2 rows of one day")
 
 
+def test_a_metric_that_is_nan_is_missing_and_one_that_is_infinite_is_refused(lake):
+    def write(day, value):
+        rows = pa.table({"user_id": [1], "watch_seconds": pa.array([value], pa.float64())})
+        content = pa.BufferOutputStream()
+        pq.write_table(rows, content)
+        address = f"{lake.uri}/tables/metrics/date={day}/part-0.parquet"
+        lake.storage.write_bytes(address, content.getvalue().to_pybytes())
+
+    write(MONDAY, 3.0)
+    write(TUESDAY, np.nan)
+    assert lake.tables().sums(["watch_seconds"], MONDAY, TUESDAY)["watch_seconds"].tolist() == [3.0]
+    write(TUESDAY, np.inf)
+    refused(lambda: lake.tables().sums(["watch_seconds"], MONDAY, TUESDAY), "'watch_seconds' is infinite in 1 rows")
+
+
+def test_sums_of_some_units_still_need_every_day_and_two_rows_of_others_do_not_count(lake):
+    lake.write_metrics(MONDAY, 1, [1, 2, 2], watch_seconds=[1.0, 2.0, 3.0])
+    lake.write_metrics(TUESDAY, 1, [2], watch_seconds=[9.0])
+    tables = lake.tables()
+    assert tables.sums(["watch_seconds"], MONDAY, TUESDAY, units=pa.array([1]))["watch_seconds"].to_dict() == {1: 1.0}
+    assert tables.sums(["watch_seconds"], MONDAY, TUESDAY, units=pa.array([7])).empty
+    refused(
+        lambda: tables.sums(["watch_seconds"], MONDAY, MONDAY + timedelta(days=2), units=pa.array([1])), "2026-10-07"
+    )
+
+
 def test_a_metric_that_is_no_number_is_named(lake):
     lake.write_metrics(MONDAY, 1, [1], watch_seconds=["long"])
     refused(lambda: lake.tables().sums(["watch_seconds"], MONDAY, MONDAY), "'watch_seconds' is text")
@@ -107,6 +134,26 @@ def test_requests_of_a_day_keep_their_lists_and_a_day_without_any_is_none(lake):
     assert "shown_played" not in lake.tables().requests(MONDAY, shown=False)
     assert lake.tables().requests(TUESDAY, shown=True) is None
     assert lake.tables().count_requests(MONDAY, TUESDAY) == 2
+
+
+def test_a_request_without_an_id_is_refused(lake):
+    lake.write_requests(MONDAY, [1, 2], ["control"] * 2, request_id=["x", None])
+    refused(lambda: lake.tables().requests(MONDAY, shown=False), "'request_id' has no value in 1 of 2 rows")
+
+
+def test_requests_that_are_not_wanted_are_dropped_chunk_by_chunk(lake, monkeypatch):
+    seen = []
+
+    def wanted(rows):
+        seen.append(len(rows))
+        return rows["user_id"].to_numpy() > 2
+
+    monkeypatch.setattr("causal_tasks.dynamic.tables._ROWS", 2)
+    for part, ids in enumerate(([1, 2], [3, 4])):
+        columns = {"request_id": [f"{user}" for user in ids]}
+        lake.write_requests(MONDAY, ids, ["control"] * 2, name=f"part-{part}", **columns)
+    assert lake.tables().requests(MONDAY, shown=False, wanted=wanted)["user_id"].tolist() == [3, 4]
+    assert seen == [2, 2]
 
 
 def test_requests_in_one_folder_are_told_apart_by_their_date(lake):

@@ -77,6 +77,7 @@ def result(code: str = "pays", **changes: Any) -> dict[str, Any]:
         "thresholds": {
             "chosen": thresholds,
             "per_treatment": True,
+            "interest_weight": 0.5,
             "switched_share": {"more_long": 0.32, "more_short": 0.0},
             "curve": [_point(arm, xi) for arm in ARMS[1:] for xi in (-20.0, 0.0, 10.0, 12.5, 40.0, None)],
         },
@@ -119,6 +120,7 @@ def preference_only(code: str = "pays", **changes: Any) -> dict[str, Any]:
         "coverage": told["coverage"] | {"requests": None},
         "policies": {name: told["policies"][name] for name in kept},
         "differences": {name: told["differences"][f"dynamic_vs_{name}"] for name in kept[1:]},
+        "thresholds": told["thresholds"] | {"interest_weight": None},
         "drift": None,
         "training": told["training"] | {"interest": None},
         "notes": ["preference_only"],

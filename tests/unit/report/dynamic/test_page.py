@@ -53,7 +53,7 @@ def test_where_it_is_not_shown_to_pay_nothing_is_switched_on_and_that_is_said(co
 def test_the_chart_says_no_more_than_the_verdict(code):
     """An interval above zero of too few users, or of arms that were not drawn as stated, shows nothing."""
     content = told(code, differences=sample.result("pays")["differences"])
-    assert content.value.gains.title == "Deciding request by request can't be told from changing nothing"
+    assert content.value.gains.title == "Deciding request by request is not shown to do better than changing nothing"
     assert told("pays").value.gains.title == "Deciding request by request does better than changing nothing"
 
 
@@ -224,6 +224,13 @@ def test_one_threshold_for_all_is_one_curve():
     switching = told(thresholds=thresholds).switching
     assert [curve.title for curve in switching.curves] == ["All treatments: 12.5 s"]
     assert switching.caption.startswith("Value by a threshold that all treatments have in common")
+
+
+def test_how_much_interest_counts_is_told():
+    thresholds = sample.result()["thresholds"]
+    assert "1 + 0.5 · (r − 1)" in told().switching.weight
+    assert "nothing" in told(thresholds=thresholds | {"interest_weight": 0.0}).switching.weight
+    assert told(thresholds=thresholds | {"interest_weight": None}).switching.weight == ""
 
 
 def test_a_single_threshold_has_no_curve():
