@@ -48,7 +48,7 @@ def states(stack, airflow):
     """A simulated feed, one whose file states nothing, and one that is paused."""
     lake, storage = stack.settings, Storage(stack.settings)
     feed = simulate_feed(lake, users=USERS, days=21)
-    storage.write_bytes(feed_uri("broken", lake), b'{"feed_id": "broken", ')
+    storage.write_bytes(feed_uri("cut_short", lake), b'{"feed_id": "cut_short", ')
     paused = feed.model_dump(mode="json") | {"feed_id": "paused", "status": "paused"}
     storage.write_json(feed_uri("paused", lake), paused)
     return backfilled(airflow, DAY)
@@ -62,12 +62,12 @@ def test_a_day_is_learned_scored_measured_and_published(stack, states):
 
 
 def test_a_broken_feed_is_red_and_a_paused_one_skipped(states):
-    assert states["day.learn[broken]"] == states["day.interest[broken]"] == "failed"
+    assert states["day.learn[cut_short]"] == states["day.interest[cut_short]"] == "failed"
     assert states["day.learn[paused]"] == states["day.interest[paused]"] == "skipped"
     # A task that never ran has no name of its own, only its place: feeds are in the order of their ids.
     assert states["day.report[0]"] == "upstream_failed"
     assert states["day.report[1]"] == "skipped"
-    assert states["day.notify[broken]"] == "skipped"
+    assert states["day.notify[cut_short]"] == "skipped"
 
 
 def test_the_group_is_told_of_the_first_day_once(stack, states):
