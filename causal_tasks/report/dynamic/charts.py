@@ -1,26 +1,13 @@
-"""The charts of a feed's day: gains over other ways to decide, and the value by threshold."""
+"""The chart of a feed's day beside its gains: the value by threshold."""
 
 from typing import Any
 
-from causal_tasks.report.charts.bars import Bar, bars_chart
 from causal_tasks.report.charts.canvas import Layout, chart_of, quiet_axis, small_title
 from causal_tasks.report.dynamic.switching import ThresholdCurve
-from causal_tasks.report.dynamic.value import Gains
 from causal_tasks.report.line_breaking import broken
 from causal_tasks.report.palette import INK, MUTED, PALETTES
 
 _AXIS_WIDTH = 62
-
-
-def gains_chart(gains: Gains, layout: Layout, theme: str) -> Any:
-    """What the decision brings over every other way to decide, with intervals.
-
-    Returns:
-        An Altair chart without title.
-    """
-    palette = PALETTES[theme]
-    bars = [Bar(bar.label, bar.gain, bar.numbers, palette.of(bar.tone), (bar.low, bar.high)) for bar in gains.bars]
-    return bars_chart(bars, layout, title=gains.x_title)
 
 
 def threshold_chart(curve: ThresholdCurve, layout: Layout, theme: str) -> Any:

@@ -6,7 +6,8 @@ from typing import Any
 
 from causal_tasks.experiment import Delivery
 from causal_tasks.report.charts import WIDE
-from causal_tasks.report.dynamic.charts import gains_chart, threshold_chart
+from causal_tasks.report.charts.gains import gains_chart
+from causal_tasks.report.dynamic.charts import threshold_chart
 from causal_tasks.report.dynamic.content import DayContent, tell_day
 from causal_tasks.report.html import languages_of, page_of
 from causal_tasks.report.illustrations import Drawing, Picture

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from causal_tasks.report.charts import strip_chart
-from causal_tasks.report.dynamic.charts import gains_chart
+from causal_tasks.report.charts.gains import gains_chart
 from causal_tasks.report.dynamic.content import tell_day
 from causal_tasks.report.line_breaking import broken
 from causal_tasks.report.picture import Font, chat_layout, png_of, titled

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from causal_tasks.report import numbers
+from causal_tasks.report.charts.gains import GainBar, Gains
 from causal_tasks.report.dynamic.briefing import DayBriefing
 from causal_tasks.report.sections.effects import ShownEffect
 
@@ -35,33 +36,6 @@ class PolicyRow:
     changed: str
     matched: str
     is_decision: bool
-
-
-@dataclass(frozen=True, slots=True)
-class GainBar:
-    """The decision minus another way to decide, in the unit of the axis."""
-
-    label: str
-    gain: float
-    low: float
-    high: float
-    tone: str
-    numbers: str
-
-
-@dataclass(frozen=True, slots=True)
-class Gains:
-    """What the decision brings over other ways to decide.
-
-    Attributes:
-        title: What it says.
-        x_title: Of the axis.
-        bars: Changing nothing first.
-    """
-
-    title: str
-    x_title: str
-    bars: tuple[GainBar, ...]
 
 
 @dataclass(frozen=True, slots=True)

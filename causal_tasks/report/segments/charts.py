@@ -1,4 +1,4 @@
-"""The charts of creative segments: gains over other policies, coefficients, and cross-validation along the path."""
+"""The charts of creative segments beside their gains: coefficients, and cross-validation along the path."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,21 +9,9 @@ from causal_tasks.report.line_breaking import broken
 from causal_tasks.report.palette import INK, MUTED, PALETTES
 from causal_tasks.report.segments.profiles import CoefficientBar, Coefficients, Profile
 from causal_tasks.report.segments.selection import Path, PathLine
-from causal_tasks.report.segments.value import Gains
 
 _AXIS_WIDTH = 62
 _DASHES = ([1, 0], [7, 3], [2, 3], [9, 3, 2, 3])
-
-
-def gains_chart(gains: Gains, layout: Layout, theme: str) -> Any:
-    """What the assigned segments bring over every other policy, with intervals.
-
-    Returns:
-        An Altair chart without title.
-    """
-    palette = PALETTES[theme]
-    bars = [Bar(bar.label, bar.gain, bar.numbers, palette.of(bar.tone), (bar.low, bar.high)) for bar in gains.bars]
-    return bars_chart(bars, layout, title=gains.x_title)
 
 
 def coefficients_chart(coefficients: Coefficients, layout: Layout, theme: str) -> Any:

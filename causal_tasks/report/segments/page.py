@@ -6,9 +6,10 @@ from typing import Any
 
 from causal_tasks.experiment import Experiment
 from causal_tasks.report.charts import WIDE
+from causal_tasks.report.charts.gains import gains_chart
 from causal_tasks.report.html import languages_of, page_of
 from causal_tasks.report.illustrations import Drawing, Picture
-from causal_tasks.report.segments.charts import coefficients_chart, gains_chart, path_chart
+from causal_tasks.report.segments.charts import coefficients_chart, path_chart
 from causal_tasks.report.segments.content import SegmentsContent, tell_segments
 
 

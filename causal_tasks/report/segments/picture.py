@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from causal_tasks.report.charts import strip_chart
+from causal_tasks.report.charts.gains import gains_chart
 from causal_tasks.report.line_breaking import broken
 from causal_tasks.report.picture import Font, chat_layout, png_of, titled
-from causal_tasks.report.segments.charts import gains_chart, segments_chart
+from causal_tasks.report.segments.charts import segments_chart
 from causal_tasks.report.segments.content import tell_segments
 from causal_tasks.rule import Language
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from causal_tasks.report import numbers
+from causal_tasks.report.charts.gains import GainBar, Gains
 from causal_tasks.report.sections.effects import ShownEffect
 from causal_tasks.report.segments.briefing import SegmentsBriefing
 from causal_tasks.report.segments.headline import difference, gain_over_best, separate_over_segment
@@ -53,33 +54,6 @@ class PolicyRow:
     mean: str
     over_best: ShownEffect | None
     is_assignment: bool
-
-
-@dataclass(frozen=True, slots=True)
-class GainBar:
-    """The assigned segments minus one other policy, in the unit of the axis."""
-
-    label: str
-    gain: float
-    low: float
-    high: float
-    tone: str
-    numbers: str
-
-
-@dataclass(frozen=True, slots=True)
-class Gains:
-    """What the assigned segments bring over other policies.
-
-    Attributes:
-        title: What it says.
-        x_title: Of the axis.
-        bars: The best single creative first.
-    """
-
-    title: str
-    x_title: str
-    bars: tuple[GainBar, ...]
 
 
 @dataclass(frozen=True, slots=True)

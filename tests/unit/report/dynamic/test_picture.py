@@ -5,8 +5,9 @@ import struct
 import pytest
 
 from causal_tasks.report.charts.canvas import NARROW, TILE, WIDE, to_svg
+from causal_tasks.report.charts.gains import gains_chart
 from causal_tasks.report.dynamic import draw_day_picture
-from causal_tasks.report.dynamic.charts import gains_chart, threshold_chart
+from causal_tasks.report.dynamic.charts import threshold_chart
 from causal_tasks.report.dynamic.content import tell_day
 from causal_tasks.report.picture import MAX_BYTES
 from tests.unit.report.dynamic import sample

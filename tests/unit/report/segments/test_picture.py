@@ -5,9 +5,10 @@ import struct
 import pytest
 
 from causal_tasks.report.charts.canvas import NARROW, WIDE, to_svg
+from causal_tasks.report.charts.gains import gains_chart
 from causal_tasks.report.picture import MAX_BYTES
 from causal_tasks.report.segments import draw_segments_picture
-from causal_tasks.report.segments.charts import gains_chart, path_chart, segments_chart
+from causal_tasks.report.segments.charts import path_chart, segments_chart
 from causal_tasks.report.segments.content import tell_segments
 from tests.unit.report.segments import sample
 from tests.unit.report.test_picture import FONT, needs_font
