@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from causal_tasks.cli import terminal
-from causal_tasks.cli.terminal import Lake, estimate_text, settings_of, show, uri
+from causal_tasks.cli.terminal import Lake, estimate_text, settings_of, show, stages_bar, uri
 from causal_tasks.errors import InputError
 
 
@@ -27,14 +26,7 @@ def daily(
     settings = settings_of(lake)
     scored = _date(day)
     stated = load_feed(uri(feed) if Path(feed).is_file() else feed, settings)
-    bar = Progress(
-        TextColumn("{task.description:<28}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=terminal.errors,
-    )
-    with bar:
+    with stages_bar() as bar:
         task = bar.add_task("starting", total=len(DAILY.stages))
 
         def advance(stage: str, ended: bool) -> None:

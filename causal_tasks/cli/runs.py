@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from causal_tasks.cli import terminal
-from causal_tasks.cli.terminal import Lake, Revision, experiment_address, settings_of
+from causal_tasks.cli.terminal import Lake, Revision, experiment_address, settings_of, stages_bar
 from causal_tasks.errors import CausalTasksError, InputError
 from causal_tasks.pipelines import MINE, PIPELINES, Pipeline
 from causal_tasks.pipelines.execution import (
@@ -40,14 +39,7 @@ def run(
 
 def run_with_progress(pipeline: Pipeline, folder: RunFolder) -> None:
     """Run every stage here, showing which one is at work."""
-    bar = Progress(
-        TextColumn("{task.description:<28}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=terminal.errors,
-    )
-    with bar:
+    with stages_bar() as bar:
         task = bar.add_task("starting", total=len(pipeline.stages))
         finished: set[str] = set()
 

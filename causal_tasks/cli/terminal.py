@@ -34,6 +34,17 @@ def experiment_address(experiment: str) -> str:
     return uri(experiment) if Path(experiment).is_file() else experiment
 
 
+def stages_bar() -> Progress:
+    """A bar that names the stage at work."""
+    return Progress(
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=errors,
+    )
+
+
 @contextmanager
 def rows_bar(description: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on a terminal, and what to call with rows done and rows of the table to move it."""
