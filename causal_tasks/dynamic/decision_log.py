@@ -79,20 +79,22 @@ class DecisionLog:
         return monday.astype(str)
 
 
-def requests_by_day(tables: FeedTables, date: Date, part: range, *, shown: bool) -> Iterator[tuple[Date, pd.DataFrame]]:
+def requests_by_day(
+    tables: FeedTables, date: Date, part: range, *, share: float, shown: bool
+) -> Iterator[tuple[Date, pd.DataFrame]]:
     """Sampled requests of some users, one of the days before ``date`` at a time.
 
-    The sample is drawn by a hash of request ids, so that at most ``learning.requests`` of all users remain.
+    The sample is drawn by a hash of request ids.
 
     Args:
         tables: Of the feed.
         date: The day that is scored.
         part: Buckets of users.
+        share: Of requests that are read, see ``sampled_share``.
         shown: See ``FeedTables.requests``.
     """
     feed = tables.feed
     first, _ = learned_days(feed, date)
-    share = sampled_share(tables, date)
 
     def wanted(rows: pa.Table) -> Mask:
         kept: Mask = np.isin(buckets(rows[feed.unit].to_pandas(), feed.feed_id), list(part))
@@ -108,7 +110,7 @@ def requests_by_day(tables: FeedTables, date: Date, part: range, *, shown: bool)
 
 
 def sampled_share(tables: FeedTables, date: Date) -> float:
-    """Share of requests that are read.
+    """Share of requests that are read, so that at most ``learning.requests`` of all users remain.
 
     Raises:
         InputError: There is no request.
@@ -137,9 +139,9 @@ def log_of_requests(
     """
     held_out = range(DISCOVERY_BUCKETS, 1000)
     counts: dict[str, int | float] = dict.fromkeys(("read", "not_drawn", "crossed", "unknown_users"), 0)
-    counts["sampled_share"] = sampled_share(tables, date)
+    share = counts["sampled_share"] = sampled_share(tables, date)
     parts = []
-    for day, requests in requests_by_day(tables, date, held_out, shown=False):
+    for day, requests in requests_by_day(tables, date, held_out, share=share, shown=False):
         under = drawn.under(requests[tables.feed.unit], day)
         none = pd.isna(under)
         as_drawn = ~none & (under == requests[tables.feed.arm_column].to_numpy(dtype=object))

@@ -1,7 +1,8 @@
 """From which gain on treatments are switched on: thresholds chosen by the value that logged requests give them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -20,7 +21,7 @@ SWEEPS = 10
 """Times at most that each treatment's threshold is looked at while the others are held."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChosenThresholds:
     """Thresholds, and what they seem to be worth on the requests that they were chosen on.
 
@@ -33,9 +34,9 @@ class ChosenThresholds:
         value: Reward per request.
         gain: Of ``value`` over control for all.
         switched_share: Share of requests that get a treatment.
-        curve: Value by threshold, a row for each that was tried: ``treatment`` (position of the arm whose threshold
-            varies while those of the others are the chosen ones; 0: one threshold for all), ``threshold``, ``value``
-            with ``low`` and ``high``, ``switched_share``.
+        search: What they were found by.
+        per_treatment: Whether every treatment has its own threshold.
+        level: Of intervals.
     """
 
     thresholds: tuple[float, ...]
@@ -43,7 +44,18 @@ class ChosenThresholds:
     value: Estimate
     gain: Estimate
     switched_share: float
-    curve: pd.DataFrame
+    search: "ThresholdSearch" = field(repr=False)
+    per_treatment: bool
+    level: float
+
+    @cached_property
+    def curve(self) -> pd.DataFrame:
+        """Value by threshold, a row for each that was tried.
+
+        ``treatment`` (position of the arm whose threshold varies while those of the others are the chosen ones; 0: one
+        threshold for all), ``threshold``, ``value`` with ``low`` and ``high``, ``switched_share``.
+        """
+        return self.search.curve(np.array(self.thresholds), per_treatment=self.per_treatment, level=self.level)
 
 
 def choose_thresholds(
@@ -87,6 +99,7 @@ def choose_thresholds(
     logged = LoggedRequests.checked(reward, arm, propensity=propensity, users=users)
     if not interest_weights:
         raise InputError("interest_weights is empty", remedy="try at least one; 1 is the published form")
+    weights = (1.0,) if interest is None else tuple(interest_weights)
     searches = [
         ThresholdSearch.of(
             logged,
@@ -97,7 +110,7 @@ def choose_thresholds(
             estimator=estimator,
             interest_weight=weight,
         )
-        for weight in (interest_weights if interest is not None else (1.0,))
+        for weight in weights
     ]
     found_best = [tried.best(per_treatment=per_treatment) for tried in searches]
     values = [tried.value(tried.decided(best)) for tried, best in zip(searches, found_best, strict=True)]
@@ -112,11 +125,13 @@ def choose_thresholds(
     )
     return ChosenThresholds(
         thresholds=tuple(chosen.tolist()),
-        interest_weight=interest_weights[at] if interest is not None else 1.0,
+        interest_weight=weights[at],
         value=found.values["chosen"].value,
         gain=found.difference("chosen"),
         switched_share=float((decided > 0).mean()),
-        curve=search.curve(chosen, per_treatment=per_treatment, level=level),
+        search=search,
+        per_treatment=per_treatment,
+        level=level,
     )
 
 
@@ -213,7 +228,7 @@ class ThresholdSearch:
         return chosen
 
     def curve(self, chosen: Vector, *, per_treatment: bool, level: float) -> pd.DataFrame:
-        """Value by threshold, see ``ChosenThresholds``."""
+        """Value by threshold, see ``ChosenThresholds.curve``."""
         switches = (
             {k + 1: self._alone(chosen, k) for k in range(len(chosen))} if per_treatment else {0: self._together()}
         )

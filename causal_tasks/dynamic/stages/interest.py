@@ -29,7 +29,8 @@ def interest(context: DayContext) -> dict[str, Uri]:
     if feed.tables.requests is None:
         return {TRAINING: context.write_json("training.json", None)}
     tables = FeedTables(feed, context.storage)
-    read = [rows for _, rows in requests_by_day(tables, context.date, LEARN, shown=True)]
+    share = sampled_share(tables, context.date)
+    read = [rows for _, rows in requests_by_day(tables, context.date, LEARN, share=share, shown=True)]
     if not read:
         raise InputError(
             f"requests table: no request in the {feed.learning.days} days before {context.date} of users that models "
@@ -52,7 +53,7 @@ def interest(context: DayContext) -> dict[str, Uri]:
         "how": "anew",
         "requests": len(rows),
         "users": int(rows[feed.unit].nunique()),
-        "sampled_share": sampled_share(tables, context.date),
+        "sampled_share": share,
         "label": feed.learning.label,
         "labelled": dict(zip(feed.treatments, labelled.tolist(), strict=True)),
         "epochs": model.training_.best,

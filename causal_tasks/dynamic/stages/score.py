@@ -26,8 +26,8 @@ def score(context: DayContext) -> dict[str, Uri]:
     feed, models = context.feed, DayModels.read(context)
     rows = FeedTables(feed, context.storage).users(context.date, models.features)
     X = as_features(rows, models.features)
-    predicted = models.predicted(X)
     known = models.as_known(X)
+    predicted = models.preference.predict(known)
     table = scores_table(rows[feed.unit], predicted, unit=feed.unit)
     scores = context.write_table("scores.parquet", table.to_pandas())
     lookup = f"{context.folder}/lookup.safetensors"

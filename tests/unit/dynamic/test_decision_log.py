@@ -104,8 +104,8 @@ def test_a_sample_keeps_the_same_requests_and_follows_neither_arm_nor_exploratio
     lake.write_requests(MONDAY, [HELD_OUT[0]] * many, ["control", "more_long"] * (many // 2))
     tables = lake.tables(learning={"days": 14, "requests": 2000})
     assert sampled_share(tables, DATE) == 0.25
-    ((_, kept),) = requests_by_day(tables, DATE, range(1000), shown=False)
-    ((_, again),) = requests_by_day(tables, DATE, range(1000), shown=False)
+    ((_, kept),) = requests_by_day(tables, DATE, range(1000), share=0.25, shown=False)
+    ((_, again),) = requests_by_day(tables, DATE, range(1000), share=0.25, shown=False)
     assert kept["request_id"].tolist() == again["request_id"].tolist()
     assert len(kept) == pytest.approx(2000, abs=160)
     assert (kept["arm"] == "control").mean() == pytest.approx(0.5, abs=0.05)
