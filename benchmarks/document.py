@@ -5,6 +5,7 @@ import platform
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -30,6 +31,18 @@ def write_section(page: Path, name: str, content: str) -> None:
         raise InputError(f"{page} does not hold the markers {begin} and {end} once", remedy="write them back")
     before, rest = text.split(begin)
     page.write_text(f"{before}{begin}\n{content.strip()}\n{end}{rest.split(end)[1]}")
+
+
+def measure_parts(package: str, page: Path, names: Sequence[str], seeds: int) -> None:
+    """Write the sections of a page that modules of a package make, each by its ``section(seeds)``.
+
+    Raises:
+        InputError: As for ``write_section``.
+    """
+    for name in names:
+        module = import_module(f"{package}.{name}")
+        write_section(page, name, f"{circumstances(package)}\n\n{module.section(seeds)}")
+        print(f"{name}: {page}")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

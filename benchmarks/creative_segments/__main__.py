@@ -3,13 +3,12 @@
 Every part replaces its own section of ``docs/segments-measured.md``.
 """
 
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmarks.document import circumstances, write_section
+from benchmarks.document import measure_parts
 from benchmarks.interruption import run_command
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "segments-measured.md"
@@ -22,10 +21,7 @@ def main(
     seeds: Annotated[int, typer.Option(help="Independent repetitions, paired between methods.", min=2)] = 8,
 ) -> None:
     """Measure the parts and write their sections."""
-    for name in part or PARTS:
-        module = import_module(f"benchmarks.creative_segments.{name}")
-        write_section(PAGE, name, f"{circumstances('benchmarks.creative_segments')}\n\n{module.section(seeds)}")
-        print(f"{name}: {PAGE}")
+    measure_parts("benchmarks.creative_segments", PAGE, part or PARTS, seeds)
 
 
 if __name__ == "__main__":

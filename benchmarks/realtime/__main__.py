@@ -3,13 +3,12 @@
 Every part replaces its own section of ``docs/realtime-measured.md``.
 """
 
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmarks.document import circumstances, write_section
+from benchmarks.document import measure_parts
 from benchmarks.interruption import run_command
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "realtime-measured.md"
@@ -22,10 +21,7 @@ def main(
     seeds: Annotated[int, typer.Option(help="Independent repetitions, paired between methods.", min=2)] = 6,
 ) -> None:
     """Measure the parts and write their sections."""
-    for name in part or PARTS:
-        module = import_module(f"benchmarks.realtime.{name}")
-        write_section(PAGE, name, f"{circumstances('benchmarks.realtime')}\n\n{module.section(seeds)}")
-        print(f"{name}: {PAGE}")
+    measure_parts("benchmarks.realtime", PAGE, part or PARTS, seeds)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,17 @@ def pictures(page):
     return [base64.b64decode(address).decode() for address in addresses]
 
 
+def assert_names_are_text(page):
+    """A page whose names are hostile markup has none of it as elements, attributes or in its pictures."""
+    found = Elements(page).found
+    assert not {"script", "a", "iframe"} & {tag for tag, _ in found}
+    assert not any(name.startswith("on") for _, attributes in found for name in attributes)
+    assert "<img src=x" not in page
+    for picture in pictures(page):
+        assert "<script" not in picture
+        assert "<img" not in picture
+
+
 def test_the_page_is_well_formed_and_light(page):
     elements = Elements(page)
     assert elements.open == []
